@@ -1,0 +1,74 @@
+"""What every source offers, and the cards it describes users and items with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from port_worker.sources.columns import Id, Interactions
+
+Progress = Callable[[int], None]  # called with the number of rows read so far
+
+
+@dataclass(frozen=True)
+class ItemCard:
+    """An item as a person knows it. A file of interactions has neither names nor kinds: both are None."""
+
+    id: Id
+    name: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class UserCard:
+    """A user as a person knows them; `name` is None where the source has none."""
+
+    id: Id
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One interaction of a user: `kind` is None where the source does not tell kinds apart; `time` in unix seconds."""
+
+    item: Id
+    kind: str | None
+    weight: float
+    time: int
+
+
+class Source(Protocol):
+    """Interactions to learn from, and names to show. Opening one does no I/O; every method may raise SourceError."""
+
+    @property
+    def name(self) -> str:
+        """What to call the source in a sentence: its file's name."""
+
+    @property
+    def spec(self) -> str:
+        """The specification that opens it again, from any working directory: `sqlite:/home/ada/world.sqlite`."""
+
+    def interactions(self, progress: Progress | None = None) -> Interactions:
+        """Every interaction with a public item, at least one, in the source's own order."""
+
+    def items(self, ids: Iterable[Id]) -> dict[Id, ItemCard]:
+        """The cards of those of `ids` that the source knows."""
+
+    def users(self, ids: Iterable[Id]) -> dict[Id, UserCard]:
+        """The cards of those of `ids` that the source knows."""
+
+    def history(self, user: Id, limit: int) -> list[Visit]:
+        """The newest `limit` interactions of a user with public items, newest first; empty for an unknown user."""
+
+    def sample_users(self, count: int) -> list[UserCard]:
+        """`count` users, or all if there are fewer: the most active first, ties by id."""
+
+    def find_users(self, prefix: str, limit: int) -> list[UserCard]:
+        """Up to `limit` users whose id or name starts with `prefix`, ordered by name, then id."""
+
+    def resolve_user(self, text: str) -> Id:
+        """The id that typed text means: of the user with that id or name, else the text in the source's id type."""
+
+    def resolve_item(self, text: str) -> Id:
+        """The id that typed text means, as `resolve_user` does."""
