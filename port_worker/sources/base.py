@@ -53,10 +53,10 @@ class Source(Protocol):
         """Every interaction with a public item, at least one, in the source's own order."""
 
     def items(self, ids: Iterable[Id]) -> dict[Id, ItemCard]:
-        """The cards of those of `ids` that the source knows."""
+        """The cards of those of `ids` that the source knows; of all, without a name, where it keeps no names."""
 
     def users(self, ids: Iterable[Id]) -> dict[Id, UserCard]:
-        """The cards of those of `ids` that the source knows."""
+        """The cards of those of `ids` that the source knows; of all, without a name, where it keeps no names."""
 
     def history(self, user: Id, limit: int) -> list[Visit]:
         """The newest `limit` interactions of a user with public items, newest first; empty for an unknown user."""

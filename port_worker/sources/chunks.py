@@ -22,7 +22,7 @@ class Chunk:
     """At least one row, as columns of values: users, items, weights, times, and the place of each row to name it by."""
 
     columns: tuple[list[Any], list[Any], list[Any], list[Any]]
-    places: list[tuple[str, int]]  # ("line", 2) or ("row", 1)
+    places: list[errors.Place]
 
 
 def read_chunks(

@@ -152,7 +152,7 @@ def id_of(value: Any) -> Id:
 
 
 def key_of(ids: IdArray, value: Id) -> int | bytes | None:
-    """What to look for in `ids` to find the id `value`; None if it is of the other type."""
+    """What to look for in `ids` to find the id `value`; None if it cannot be among them."""
     if ids.dtype.kind == "S":
-        return value.encode(errors="replace") if isinstance(value, str) else None
+        return value.encode() if isinstance(value, str) and TEXT_RULES.text_id.accepts(value) else None
     return value if type(value) is int and -(2**63) <= value < 2**63 else None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 _SHOWN_CHARACTERS = 80
 
-Detail = str | int | list[str]
+Detail: TypeAlias = str | int | list[str]
+Place: TypeAlias = tuple[str, int]  # ("line", 70001) of a text file, ("row", 1) of others
 
 
 class SourceError(Exception):
@@ -27,41 +29,37 @@ class SourceError(Exception):
 
 def missing(path: Path, what: str = "file") -> SourceError:
     """The file, or the table in it that `what` names, is not there."""
-    return SourceError("source_missing", f"{path}: no such {what}", {"path": str(path), "missing": what})
+    return _about(path, "source_missing", f"no such {what}", {"missing": what})
 
 
 def unreadable(path: Path, why: str) -> SourceError:
     """The file is there, and is not what the source reads."""
-    return SourceError("source_unreadable", f"{path}: {why}", {"path": str(path), "reason": why})
+    return _about(path, "source_unreadable", why, {"reason": why})
 
 
 def empty(path: Path, why: str) -> SourceError:
     """The source is well formed and has no interaction in it."""
-    return SourceError("source_empty", f"{path}: {why}", {"path": str(path)})
+    return _about(path, "source_empty", why, {"reason": why})
 
 
-def missing_column(path: Path, missing_names: list[str], found: list[str]) -> SourceError:
+def missing_column(path: Path, absent: list[str], found: list[str]) -> SourceError:
     """Columns that the source needs are not in the file or table."""
-    message = f"{path}: expected the columns {', '.join(missing_names)}, which are missing; found {', '.join(found)}"
-    return SourceError("source_missing_column", message, {"path": str(path), "missing": missing_names, "found": found})
+    message = f"expected the columns {', '.join(absent)}, which are missing; found {', '.join(found)}"
+    return _about(path, "source_missing_column", message, {"missing": absent, "found": found})
 
 
-def invalid_row(path: Path, place: tuple[str, int], column: str, expected: str, found: object) -> SourceError:
-    """A value breaks its column's rule. `place` is the kind of number and the number: `("line", 70_001)`."""
+def invalid_row(path: Path, place: Place, column: str, expected: str, found: object) -> SourceError:
+    """A value breaks its column's rule."""
     unit, number = place
-    value = shown(found)
-    message = f"{path}: {unit} {number:,}, column {column}: expected {expected}, found {value}"
-    details: dict[str, Detail] = {
-        "path": str(path), unit: number, "column": column, "expected": expected, "found": value
-    }  # fmt: skip
-    return SourceError("source_invalid_row", message, details)
+    message = f"{unit} {number}, column {column}: expected {expected}, found {shown(found)}"
+    details: dict[str, Detail] = {unit: number, "column": column, "expected": expected, "found": shown(found)}
+    return _about(path, "source_invalid_row", message, details)
 
 
-def invalid_record(path: Path, place: tuple[str, int], why: str) -> SourceError:
-    """A whole row cannot be taken apart into columns."""
+def invalid_record(path: Path, place: Place, why: str) -> SourceError:
+    """A row cannot be taken apart into columns."""
     unit, number = place
-    details: dict[str, Detail] = {"path": str(path), unit: number, "reason": why}
-    return SourceError("source_invalid_row", f"{path}: {unit} {number:,}: {why}", details)
+    return _about(path, "source_invalid_row", f"{unit} {number}: {why}", {unit: number, "reason": why})
 
 
 def of_os_error(path: Path, error: OSError) -> SourceError:
@@ -79,3 +77,8 @@ def shown(value: object) -> str:
 def clipped(text: str) -> str:
     """Text from outside, not longer than a line."""
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+
+
+def _about(path: Path, code: str, message: str, details: Mapping[str, Detail]) -> SourceError:
+    named = str(path).encode(errors="replace").decode()  # a name that is no UTF-8 could not be sent
+    return SourceError(code, f"{named}: {message}", {"path": named, **details})

@@ -66,7 +66,10 @@ class FileSource(ABC):
 
     def history(self, user: Id, limit: int) -> list[Visit]:
         data = self._load().interactions
-        rows = np.flatnonzero(data.users == key_of(data.users, user))
+        key = key_of(data.users, user)
+        if key is None:
+            return []
+        rows = np.flatnonzero(data.users == key)
         newest = rows[np.lexsort((-rows, -data.times[rows]))][:limit]
         return [Visit(id_of(data.items[i]), None, float(data.weights[i]), int(data.times[i])) for i in newest]
 

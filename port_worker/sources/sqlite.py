@@ -69,6 +69,7 @@ class SqliteSource:
 
     def interactions(self, progress: Progress | None = None) -> Interactions:
         with self._reading("items", "interactions") as connection:
+            connection.text_factory = _strict_text
             chunks = _chunks(connection.execute(_INTERACTIONS))
             return read_chunks(self.path, _NAMES, chunks, TYPED_RULES, progress)
 
@@ -127,8 +128,7 @@ class SqliteSource:
         connection = sqlite3.connect(
             f"{self.path.as_uri()}?mode=ro", uri=True, timeout=_LOCK_WAIT_S, isolation_level=None
         )
-        # Text that is no UTF-8 comes as lone surrogates, so that its row can be named.
-        connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+        connection.text_factory = _lenient_text
         connection.execute("BEGIN")
         return connection
 
@@ -139,6 +139,16 @@ class SqliteSource:
         absent = [f"{table}.{column}" for column in _TABLES[table] if column not in found]
         if absent:
             raise errors.missing_column(self.path, absent, [f"{table}.{column}" for column in found])
+
+
+def _lenient_text(text: bytes) -> str:
+    """Text to show: a name that is no UTF-8 is still a name."""
+    return text.decode(errors="replace")
+
+
+def _strict_text(text: bytes) -> str:
+    """Text to learn from: what is no UTF-8 becomes lone surrogates, which the rules refuse by row."""
+    return text.decode(errors="surrogateescape")
 
 
 def _chunks(cursor: sqlite3.Cursor) -> Iterator[Chunk]:
