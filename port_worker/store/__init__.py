@@ -1,0 +1,1 @@
+"""Model versions on disk: immutable folders with checksums, published and activated atomically."""

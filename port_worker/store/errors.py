@@ -1,0 +1,49 @@
+"""What can be wrong with a stored model, each with the error code that the caller is told."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of this room's errors.
+
+    `code` is a member of the wire's closed set; `details` holds only what JSON can hold.
+    """
+
+    code = "internal"
+
+    def __init__(self, message: str, details: dict[str, object]) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class UnknownVersion(StoreError):  # noqa: N818 - the name says what is wrong
+    """No folder of that name is in the store, or the text is no version name at all."""
+
+    code = "no_model"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"version: expected one that is in the store, got {version!r}", {"version": version})
+
+
+class ModelDamaged(StoreError):  # noqa: N818 - the name says what is wrong
+    """A stored version, or the pointer to the active one, is not what was written."""
+
+    code = "model_damaged"
+
+    def __init__(self, version: str, file: str, expected: object, found: object) -> None:
+        super().__init__(
+            f"model {version!r}, {file}: expected {expected}, found {found}",
+            {"version": version, "file": file, "expected": str(expected), "found": str(found)},
+        )
+
+
+class ModelRefused(StoreError):  # noqa: N818 - the name says what is wrong
+    """What training produced cannot be served: values that are not finite, ids out of order, shapes that disagree."""
+
+    code = "training_failed"
+
+    def __init__(self, array: str, expected: str, found: object) -> None:
+        super().__init__(
+            f"{array}: expected {expected}, found {found}",
+            {"array": array, "expected": expected, "found": str(found)},
+        )

@@ -1,0 +1,228 @@
+"""The model store: versions in a folder, one of which is active.
+
+    ROOT/<version>/manifest.json, *.npy    immutable once visible
+    ROOT/ACTIVE                            the active version's name, replaced atomically
+    ROOT/.staging-*                        versions in the making, see `staging`
+
+A crash at any instruction leaves the previous active version as it was, and nothing half written under a version's
+name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from port_worker.store import durable, manifest, staging
+from port_worker.store.errors import ModelDamaged, UnknownVersion
+from port_worker.store.manifest import FileEntry, Json, ManifestError, Manifest
+
+ACTIVE = "ACTIVE"
+SLICE_BYTES = 256 * 1024
+"""How much is hashed between two yields: about a millisecond's work, since a single-threaded loop waits for it."""
+
+_VERSION = re.compile(r"\d{8}T\d{6}Z-[a-z0-9]{1,40}-[0-9a-f]{6}", re.ASCII)
+_ALGORITHM = re.compile(r"[A-Za-z0-9]{1,40}")
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    """One folder of the store: its manifest, or why it cannot be used (missing, changed or truncated files)."""
+
+    version: str
+    manifest: Manifest | None
+    damaged: str | None
+
+
+class Staging:
+    """Where a version's files are written before it is published: `path` is an empty folder."""
+
+    def __init__(self, root: Path, path: Path, clock: Callable[[], float]) -> None:
+        self.path = path
+        self._root = root
+        self._clock = clock
+
+    def publish(
+        self,
+        *,
+        algorithm: str,
+        kind: str,
+        params: dict[str, Json],
+        users: int,
+        items: int,
+        rows: int,
+        source: str,
+        libraries: dict[str, str],
+    ) -> Manifest:
+        """Make the files in `path` a version: flushed, described, then visible by one rename. It is not activated.
+
+        Raises OSError (disk full, read-only) and ValueError (an algorithm or file name that cannot be in a version,
+        a parameter that JSON cannot hold); the store is then as it was.
+        """
+        created_at = int(self._clock())
+        entries = {path.name: _entry(path) for path in sorted(self.path.iterdir())}
+        made = Manifest(
+            version=_new_version(self._root, created_at, algorithm),
+            created_at=created_at,
+            algorithm=algorithm,
+            kind=kind,
+            params=params,
+            users=users,
+            items=items,
+            rows=rows,
+            source=source,
+            libraries=libraries,
+            files=entries,
+        )
+        durable.write_file(self.path / manifest.FILE_NAME, made.to_json())
+        durable.sync_folder(self.path)
+        self.path.rename(self._root / made.version)
+        durable.sync_folder(self._root)
+        return made
+
+
+class ModelStore:
+    """The versions under `root`. The folder need not exist: then there are none. Any number of processes may use it."""
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
+        self.root = root
+        self._clock = clock
+
+    def versions(self) -> list[StoredVersion]:
+        """Every version, newest first, the damaged ones too. File contents are not read: `verify` does that."""
+        names = [path.name for path in self.root.glob("*") if _VERSION.fullmatch(path.name)]
+        return [self._stored(name) for name in sorted(names, reverse=True)]
+
+    def folder(self, version: str) -> Path:
+        """Where a version's files are. Raises UnknownVersion, also for text that is no version's name."""
+        path = self.root / version
+        if not _VERSION.fullmatch(version) or not path.is_dir():
+            raise UnknownVersion(version)
+        return path
+
+    def read(self, version: str) -> Manifest:
+        """A version's manifest, its own checksum checked. Raises UnknownVersion, ModelDamaged."""
+        path = self.folder(version) / manifest.FILE_NAME
+        try:
+            with path.open("rb") as file:
+                found = Manifest.from_json(file.read(manifest.MAX_BYTES + 1))
+        except ManifestError as error:
+            raise ModelDamaged(version, path.name, error.expected, error.found) from error
+        except OSError as error:
+            raise ModelDamaged(version, path.name, "a readable file", error.strerror) from error
+        if found.version != version:
+            raise ModelDamaged(version, path.name, f"version {version}", found.version)
+        return found
+
+    def verify(self, version: str) -> Iterator[None]:
+        """Check every file of a version against its manifest, yielding after each slice so that others can run.
+
+        Raises UnknownVersion, ModelDamaged (from the iteration, not from the call).
+        """
+        described = self.read(version)
+        self._check_sizes(described)
+        for name, entry in described.files.items():
+            yield from self._check_hash(version, name, entry)
+
+    def active(self) -> str | None:
+        """The active version's name, or None before the first. Raises ModelDamaged when it names none that is there."""
+        try:
+            with (self.root / ACTIVE).open("rb") as file:
+                text = file.read(200).decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            return None
+        try:
+            self.folder(text)
+        except UnknownVersion as error:
+            raise ModelDamaged(text, ACTIVE, "the name of a stored version", repr(text)) from error
+        return text
+
+    def activate(self, version: str) -> None:
+        """Make a version the active one, atomically. Raises UnknownVersion, ModelDamaged (its manifest), OSError."""
+        self.read(version)
+        with staging.staging_folder(self.root) as folder:
+            durable.write_file(folder / ACTIVE, f"{version}\n".encode())
+            (folder / ACTIVE).replace(self.root / ACTIVE)
+            durable.sync_folder(self.root)
+
+    @contextmanager
+    def stage(self) -> Iterator[Staging]:
+        """A place to write a new version's files. What is not published is removed at the end. Raises OSError."""
+        with staging.staging_folder(self.root) as folder:
+            yield Staging(self.root, folder, self._clock)
+
+    def sweep_staging(self) -> list[str]:
+        """Remove what processes that were killed left half written; returns the names of the folders."""
+        return staging.sweep(self.root)
+
+    def _stored(self, version: str) -> StoredVersion:
+        try:
+            described = self.read(version)
+            self._check_sizes(described)
+        except (ModelDamaged, UnknownVersion) as error:
+            return StoredVersion(version, None, str(error))
+        return StoredVersion(version, described, None)
+
+    def _check_sizes(self, described: Manifest) -> None:
+        for name, entry in described.files.items():
+            found = _regular_size(self.root / described.version / name)
+            if found != entry.size:
+                raise ModelDamaged(described.version, name, f"{entry.size} bytes", _size_text(found))
+
+    def _check_hash(self, version: str, name: str, entry: FileEntry) -> Iterator[None]:
+        digest = hashlib.sha256()
+        try:
+            for piece in _slices(self.root / version / name):
+                digest.update(piece)
+                yield
+        except OSError as error:
+            raise ModelDamaged(version, name, "a readable file", error.strerror) from error
+        if digest.hexdigest() != entry.sha256:
+            raise ModelDamaged(version, name, f"SHA-256 {entry.sha256}", digest.hexdigest())
+
+
+def _new_version(root: Path, created_at: int, algorithm: str) -> str:
+    if not _ALGORITHM.fullmatch(algorithm):
+        raise ValueError(f"algorithm: expected up to 40 letters and digits, got {algorithm!r}")
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(created_at))
+    while True:
+        version = f"{moment}-{algorithm.lower()}-{secrets.token_hex(3)}"
+        if not (root / version).exists():
+            return version
+
+
+def _entry(path: Path) -> FileEntry:
+    size = _regular_size(path)
+    if size is None or not manifest.is_artifact_name(path.name):
+        raise ValueError(f"a version's files: expected plain files with plain names, got {path.name!r}")
+    durable.sync_file(path)
+    digest = hashlib.sha256()
+    for piece in _slices(path):
+        digest.update(piece)
+    return FileEntry(size, digest.hexdigest())
+
+
+def _slices(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(SLICE_BYTES):
+            yield piece
+
+
+def _regular_size(path: Path) -> int | None:
+    """Bytes, or None for what is not there or no regular file (opening a pipe would wait for ever)."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _size_text(size: int | None) -> str:
+    return "no such file" if size is None else f"{size} bytes"
