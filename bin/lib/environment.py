@@ -33,22 +33,25 @@ print(any(re.match("nvidia|cuda|triton", each) and "extra ==" not in each for ea
 
 @dataclass(frozen=True)
 class Install:
-    """One run of pip: the name of a lock, what it holds, and the options that it needs."""
+    """One run of pip: the name of a lock, what it holds, the options that it needs, whether we can do without."""
 
     lock: str
     holds: str
     options: tuple[str, ...] = ()
+    optional: bool = False
 
 
 # Sources are compiled with the build tools of our own lock: in isolation, pip would fetch some without a hash.
 BUILD = Install("build", "build tools")
 TRAIN = Install("train", "libraries", ("--no-build-isolation",))
 DEV = Install("dev", "libraries and development tools", ("--no-build-isolation",))
-# The registry's torch for Linux requires the CUDA packages, a torch for the CPU does not: see which came, then go on.
-GRAPH = Install("graph", "torch", ("--no-deps",))
+# A torch for the CPU alone, where an index offers it, spares the CUDA packages that the registry's requires on Linux.
+# It is asked for by its own version: pip prefers a file whose hash its index states, which a folder of wheels cannot.
+CPU = Install("graph-cpu", "torch for the CPU alone", ("--no-deps",), optional=True)
+GRAPH = Install("graph", "torch and what it needs", ("--no-deps",))
 CUDA = Install("graph-cuda", "CUDA packages, which this torch requires", ("--no-deps",))
 
-PROFILES = {"train": [BUILD, TRAIN], "dev": [BUILD, DEV], "graph": [BUILD, DEV, GRAPH]}
+PROFILES = {"train": [BUILD, TRAIN], "dev": [BUILD, DEV], "graph": [BUILD, DEV, CPU, GRAPH]}
 INCLUDED = {"train": ["train"], "dev": ["train", "dev"], "graph": ["train", "dev", "graph"]}
 
 
@@ -124,7 +127,12 @@ class Environment:
         lock = self.lock(step.lock)
         command: Command = [self.python, "-I", "-u", "-m", "pip", "install", "--progress-bar=off", "--require-hashes"]
         with self._changing(), Progress(self._out, label, count_requirements(lock.read_text())) as progress:
-            self._must([*command, *step.options, "-r", lock], progress)
+            try:
+                self._must([*command, *step.options, "-r", lock], progress)
+            except SetupError:
+                if not step.optional:
+                    raise
+                progress.outcome = "not offered here, going on"
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 
 lib=$root/bin/lib
 venv_python=$root/.venv/bin/python
-PYTHONSAFEPATH=1 # a folder named like a library, where the user happens to stand, is not that library
+PYTHONSAFEPATH=1 # a folder named like a library, where the user happens to stand, is not that library (Python >= 3.11)
 export PYTHONSAFEPATH
 
 # is_ready PROFILE: the environment was last made from the profile's lock as it is now.

@@ -39,29 +39,16 @@ def name_of(entry: str) -> str:
     return entry.split("==", 1)[0]
 
 
-def hashes_of(listing: str) -> list[str]:
-    """The hashes of a listing in the form of `sha256sum`: a hash, then a file's name."""
-    return [line.split()[0] for line in listing.splitlines() if line.strip() and not line.startswith("#")]
-
-
-def with_hashes(entry: str, sha256: list[str]) -> str:
-    """A requirement that also takes the files of these hashes."""
-    have = re.findall(r"--hash=(\S+)", entry)
-    every = sorted({*have, *(f"sha256:{digest}" for digest in sha256)})
-    return " \\\n    ".join([entry.split(" \\", 1)[0], *(f"--hash={digest}" for digest in every)]) + "\n"
-
-
-def split_graph(resolved: str, dev: str, torch_hashes: list[str]) -> tuple[str, str]:
+def split_graph(resolved: str, dev: str) -> tuple[str, str]:
     """(graph.lock, graph-cuda.lock) of a resolution of the extra `graph`, without what `dev` installs already.
 
-    A torch for the CPU alone is a file of the same version with another hash and without the CUDA packages, so its hash
-    is added, and those packages are kept apart.
+    The CUDA packages are kept apart, because a torch for the CPU alone (graph-cpu.lock, written by hand) needs none.
     """
     present = {name_of(entry) for entry in entries(dev)}
     own = [entry for entry in entries(resolved) if name_of(entry) not in present]
     plain = [entry for entry in own if not CUDA_NAME.match(name_of(entry))]
-    plain = [with_hashes(entry, torch_hashes) if name_of(entry) == "torch" else entry for entry in plain]
-    return "".join(plain), "".join(entry for entry in own if CUDA_NAME.match(name_of(entry)))
+    cuda = [entry for entry in own if CUDA_NAME.match(name_of(entry))]
+    return "".join(plain), "".join(cuda)
 
 
 def compile_lock(requirements: list[str], output: Path, options: list[str]) -> None:
@@ -81,8 +68,7 @@ def remake(options: list[str]) -> None:
     if cuda.exists():  # together they are the versions to keep
         graph.write_text(graph.read_text() + cuda.read_text())
     compile_lock(GRAPH_REQUIREMENTS, graph, [*options, *constraint])
-    torch_hashes = hashes_of((LOCKS / "torch-cpu.sha256").read_text())
-    plain_text, cuda_text = split_graph(graph.read_text(), (LOCKS / "dev.lock").read_text(), torch_hashes)
+    plain_text, cuda_text = split_graph(graph.read_text(), (LOCKS / "dev.lock").read_text())
     graph.write_text(plain_text)
     cuda.write_text(cuda_text)
 

@@ -25,6 +25,7 @@ class Progress:
     """One step's progress on `stream`. Feed it pip's lines; leave it to close the step with its time."""
 
     def __init__(self, stream: TextIO, label: str, total: int = 0) -> None:
+        self.outcome = "done"
         self._stream = stream
         self._label = label
         self._total = total
@@ -62,8 +63,8 @@ class Progress:
         self._stop.set()
         if self._live:
             self._ticker.join()
-        result = "done" if kind is None else "failed"
-        self._write(f"{self._rewind()}{self._label}: {result} in {self._seconds()} s\n")
+        outcome = self.outcome if kind is None else "failed"
+        self._write(f"{self._rewind()}{self._label}: {outcome}, {self._seconds()} s\n")
 
     def _now(self, doing: str, *, loud: bool) -> None:
         """Show what is going on: at the next tick of a terminal; elsewhere only what is loud."""
