@@ -72,7 +72,7 @@ def run_pytest(arguments: list[str], *, strict: bool) -> Result:
 
 def count_exunit(output: str) -> str:
     """ExUnit's own closing count, such as `41 tests, 0 failures`; empty where there is none."""
-    counts = re.findall(r"(?m)^\S*((?:\d+ \w+, )*\d+ tests?, \d+ failures?[^\x1b\n]*)", output)
+    counts = re.findall(r"(?m)^(?:\x1b\[\d+m)*((?:\d+ \w+, )*\d+ tests?, \d+ failures?[^\x1b\n]*)", output)
     return counts[-1] if counts else ""
 
 

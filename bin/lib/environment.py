@@ -77,9 +77,10 @@ class Environment:
         return self.root / "locks" / f"{name}.lock"
 
     def is_ready(self, profile: str) -> bool:
-        """Whether it was last made from the profile's lock as that is now."""
-        stamp = self._stamps / f"{profile}.lock"
-        return self.python.exists() and stamp.exists() and stamp.read_bytes() == self.lock(profile).read_bytes()
+        """Whether it was last made from the profile's locks as they are now."""
+        pairs = [(self._stamps / f"{name}.lock", self.lock(name)) for name in INCLUDED[profile]]
+        fresh = all(stamp.exists() and stamp.read_bytes() == lock.read_bytes() for stamp, lock in pairs)
+        return self.python.exists() and fresh
 
     def make(self, profile: str) -> None:
         """Bring it to what the profile's lock says; raises SetupError."""

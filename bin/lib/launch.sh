@@ -6,9 +6,12 @@ venv_python=$root/.venv/bin/python
 PYTHONSAFEPATH=1 # a folder named like a library, where the user happens to stand, is not that library (Python >= 3.11)
 export PYTHONSAFEPATH
 
-# is_ready PROFILE: the environment was last made from the profile's lock as it is now.
+# is_ready LOCK...: the environment was last made from these locks as they are now.
 is_ready() {
-    [ -x "$venv_python" ] && cmp -s "$root/locks/$1.lock" "$root/.venv/stamps/$1.lock"
+    [ -x "$venv_python" ] || return 1
+    for lock in "$@"; do
+        cmp -s "$root/locks/$lock.lock" "$root/.venv/stamps/$lock.lock" || return 1
+    done
 }
 
 # asks_for_help ARGUMENT...: -h or --help is among them, before any `--`.
@@ -75,7 +78,10 @@ need_python() {
 
 # set_up PROFILE: returns once `.venv` holds what the profile's lock says. Standard input and output stay the program's own.
 set_up() {
-    is_ready "$1" && return
+    case $1 in
+    graph) is_ready dev graph ;;
+    *) is_ready "$1" ;;
+    esac && return
     need_python
     "$python" -E "$lib/environment.py" "$1" </dev/null >&2 || exit
 }

@@ -56,6 +56,16 @@ def test_torch_comes_on_demand_and_cuda_only_with_a_torch_that_requires_it(
     assert project.notes == ["venv", "pip build.lock", "pip dev.lock", "pip graph-cpu.lock", "pip graph.lock", *more]
 
 
+def test_torch_does_not_hide_a_changed_lock_of_the_rest(project: Project) -> None:
+    project.run("test", "--graph")
+    before = len(project.notes)
+    project.run("test", "--graph")
+    assert len(project.notes) == before
+    (project.root / "locks" / "dev.lock").write_text("something==2.0\n")
+    project.run("test", "--graph")
+    assert "pip dev.lock" in project.notes[before:]
+
+
 def test_an_index_without_a_torch_for_the_cpu_is_no_hindrance(project: Project) -> None:
     done = project.run("test", "--graph", env={"PIP": "fail", "FAILING": "graph-cpu.lock"})
     assert (done.returncode, project.notes[-1]) == (0, "pip graph.lock")
