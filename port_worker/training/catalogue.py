@@ -1,0 +1,205 @@
+"""The algorithms that can be trained, and their hyper-parameters. Standard library only: the worker imports it.
+
+Names, meanings and, unless a parameter's `ours` says why not, defaults are LibRecommender's 1.5.2; a test compares them
+with the signatures of its classes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from port_worker.training.errors import TrainingError
+from port_worker.training.hyperparameter import HyperParameter, Value, refused
+
+Params = dict[str, Value]
+
+STAND_IN_MARK = "__port_worker_stand_in__"
+"""The attribute that tells `torch_stand_in`'s module from the real torch."""
+
+_TRAIN_MODULES = ("libreco", "tensorflow", "tf_keras", "pandas", "scipy", "sklearn", "gensim", "recfarm", "tqdm")
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One algorithm: `name` is also LibRecommender's class; `family` is the training loop that it uses."""
+
+    name: str
+    family: str  # als, tensorflow, gensim or torch
+    parameters: tuple[HyperParameter, ...]
+
+    @property
+    def needs_graph(self) -> bool:
+        """Whether it needs the extra `graph`, which is torch."""
+        return self.family == "torch"
+
+
+def _integer(name: str, default: int | None, low: int, high: int, *, nullable: bool = False) -> HyperParameter:
+    return HyperParameter(name, "integer", default, low, high, nullable=nullable)
+
+
+def _float(name: str, default: float | None, low: float, high: float, *, nullable: bool = False) -> HyperParameter:
+    return HyperParameter(name, "float", default, low, high, nullable=nullable)
+
+
+def _positive(name: str, default: float, high: float, ours: str = "") -> HyperParameter:
+    return HyperParameter(name, "float", default, 0, high, above_low=True, ours=ours)
+
+
+def _boolean(name: str, default: bool) -> HyperParameter:
+    return HyperParameter(name, "boolean", default)
+
+
+def _choice(name: str, *choices: str) -> HyperParameter:
+    """The first choice is the default."""
+    return HyperParameter(name, "choice", choices[0], choices=choices)
+
+
+def _layers(name: str, *default: int) -> HyperParameter:
+    return HyperParameter(name, "integers", list(default), 1, 4096)
+
+
+_EMBED_SIZE = _integer("embed_size", 16, 1, 1024)
+_NORM_EMBED = _boolean("norm_embed", False)
+_SEED = _integer("seed", 42, 0, 2**31 - 1)
+_N_EPOCHS = _integer("n_epochs", 20, 1, 10_000)
+_DROPOUT = HyperParameter("dropout_rate", "float", None, 0, 0.99, nullable=True)
+_NUM_NEG = _integer("num_neg", 1, 1, 1000)
+_SAMPLER = _choice("sampler", "random", "unconsumed", "popular")
+_REG = _float("reg", None, 0, 100, nullable=True)
+_SEQUENCE = (_integer("recent_num", 10, 1, 1000, nullable=True), _integer("random_num", None, 1, 1000, nullable=True))
+_OPTIMIZER = (_N_EPOCHS, _positive("lr", 1e-3, 1), _boolean("lr_decay", False))
+_BATCH_SIZE = _integer("batch_size", 256, 1, 2**20)
+_TENSORFLOW = (_EMBED_SIZE, *_OPTIMIZER, _positive("epsilon", 1e-5, 1), _REG, _BATCH_SIZE, _SEED)
+_POINTWISE = (_choice("loss_type", "cross_entropy", "focal"), _SAMPLER, _NUM_NEG)
+_TORCH = (
+    _EMBED_SIZE, *_OPTIMIZER, _positive("epsilon", 1e-8, 1), _boolean("amsgrad", False), _REG, _BATCH_SIZE, _NUM_NEG,
+    _positive("margin", 1.0, 100), _SEED,
+)  # fmt: skip
+_GENSIM = (_EMBED_SIZE, _NORM_EMBED, _integer("window_size", 5, 1, 1000), replace(_N_EPOCHS, default=10), _SEED)
+_SAGE = (
+    *_TORCH, _choice("paradigm", "i2i", "u2i"), _float("dropout_rate", 0.0, 0, 0.99), _boolean("remove_edges", False),
+    _integer("num_layers", 2, 1, 8), _integer("num_neighbors", 3, 1, 1000), _integer("num_walks", 10, 1, 1000),
+    _integer("sample_walk_len", 5, 1, 1000), _choice("sampler", "random", "unconsumed", "popular", "out-batch"),
+    _choice("start_node", "random", "unpopular"), _boolean("focus_start", False),
+)  # fmt: skip
+
+_ALGORITHMS = (
+    Algorithm("ALS", "als", (
+        _EMBED_SIZE, replace(_N_EPOCHS, default=10),
+        _positive("reg", 10.0, 1e6, "it has none, and refuses to do without"), _positive("alpha", 10.0, 1e6),
+        _boolean("use_cg", True), _SEED,
+    )),
+    Algorithm("BPR", "tensorflow", (*_TENSORFLOW, _choice("loss_type", "bpr"), _NORM_EMBED, _SAMPLER, _NUM_NEG)),
+    Algorithm("SVD", "tensorflow", (*_TENSORFLOW, *_POINTWISE, _NORM_EMBED)),
+    Algorithm("SVDpp", "tensorflow", (*_TENSORFLOW, *_POINTWISE, _integer("recent_num", 30, 1, 1000, nullable=True))),
+    Algorithm("TwoTower", "tensorflow", (
+        *_TENSORFLOW, _choice("loss_type", "softmax", "cross_entropy", "max_margin"), _NORM_EMBED, _SAMPLER, _NUM_NEG,
+        _boolean("use_bn", True), _DROPOUT, _layers("hidden_units", 128, 64, 32), _positive("margin", 1.0, 100),
+        _boolean("use_correction", True), _float("temperature", 1.0, 0, 100), _boolean("remove_accidental_hits", False),
+    )),
+    Algorithm("YouTubeRetrieval", "tensorflow", (
+        *_TENSORFLOW, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
+        _layers("hidden_units", 128, 64), _integer("num_sampled_per_batch", None, 1, 2**20, nullable=True),
+        _choice("sampler", "uniform", "log_uniform"), *_SEQUENCE,
+    )),
+    Algorithm("Item2Vec", "gensim", _GENSIM),
+    Algorithm("DeepWalk", "gensim", (
+        *_GENSIM, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),
+    )),
+    Algorithm("RNN4Rec", "tensorflow", (
+        *_TENSORFLOW, _choice("loss_type", "cross_entropy", "bpr", "focal"), _choice("rnn_type", "gru", "lstm"),
+        _NORM_EMBED, _SAMPLER, _NUM_NEG, _DROPOUT, _layers("hidden_units", 16), _boolean("use_layer_norm", False),
+        *_SEQUENCE,
+    )),
+    Algorithm("Caser", "tensorflow", (
+        *_TENSORFLOW, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("nh_filters", 2, 1, 1024),
+        _integer("nv_filters", 4, 1, 1024), *_SEQUENCE,
+    )),
+    Algorithm("WaveNet", "tensorflow", (
+        *_TENSORFLOW, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("n_filters", 16, 1, 1024),
+        _integer("n_blocks", 1, 1, 16), _integer("n_layers_per_block", 4, 1, 16), *_SEQUENCE,
+    )),
+    Algorithm("LightGCN", "torch", (
+        *_TORCH, _choice("loss_type", "bpr", "cross_entropy", "focal", "max_margin"), _SAMPLER,
+        _float("dropout_rate", 0.0, 0, 0.99), _integer("n_layers", 3, 1, 16),
+    )),
+    Algorithm("NGCF", "torch", (
+        *_TORCH, _choice("loss_type", "cross_entropy", "focal", "bpr", "max_margin"), _SAMPLER,
+        _float("node_dropout", 0.0, 0, 0.99), _float("message_dropout", 0.0, 0, 0.99),
+        _layers("hidden_units", 64, 64, 64),
+    )),
+    Algorithm("GraphSage", "torch", (*_SAGE, _choice("loss_type", "cross_entropy", "focal", "bpr", "max_margin"))),
+    Algorithm("PinSage", "torch", (
+        *_SAGE, _choice("loss_type", "max_margin", "cross_entropy", "focal", "bpr"),
+        _integer("neighbor_walk_len", 2, 1, 1000), _float("termination_prob", 0.5, 0, 1),
+    )),
+)  # fmt: skip
+
+ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALGORITHMS}
+"""Every algorithm by its name."""
+
+
+def validate(algorithm: str, params: Mapping[str, object]) -> Params:
+    """All hyper-parameters of the algorithm, defaults filled in, each in its type.
+
+    Raises TrainingError: `unknown_algorithm`, `invalid_hyperparameter`, `training_unavailable` (the extra `train` is
+    not installed) or `algorithm_unavailable` (the extra `graph` is not).
+    """
+    chosen = ALGORITHMS.get(algorithm)
+    if chosen is None:
+        raise _unknown_algorithm(algorithm)
+    _refuse_unknown_names(chosen, params)
+    complete = {each.name: each.check(algorithm, params.get(each.name, each.default)) for each in chosen.parameters}
+    _check_together(algorithm, complete)
+    _check_installed(chosen)
+    return complete
+
+
+def torch_installed() -> bool:
+    """Whether the real torch can be imported, whatever has taken its name in this process."""
+    loaded = sys.modules.get("torch")
+    return not hasattr(loaded, STAND_IN_MARK) if loaded is not None else _installed("torch")
+
+
+def _unknown_algorithm(algorithm: str) -> TrainingError:
+    known = list(ALGORITHMS)
+    message = f"algorithm: expected one of {', '.join(known)}, got {algorithm[:80]!r}"
+    return TrainingError("unknown_algorithm", message, {"algorithm": algorithm[:80], "known": known})
+
+
+def _refuse_unknown_names(algorithm: Algorithm, params: Mapping[str, object]) -> None:
+    known = [parameter.name for parameter in algorithm.parameters]
+    for name in params:
+        if name not in known:
+            error = refused(algorithm.name, name[:80], f"a parameter named {', '.join(known)}", name)
+            error.details["known"] = known
+            raise error
+
+
+def _check_together(algorithm: str, params: Params) -> None:
+    """What LibRecommender demands of parameters in combination (GraphTrainer and check_seq_mode in its source)."""
+    if "paradigm" in params:
+        refused_sampler = "out-batch" if params["paradigm"] == "u2i" else "unconsumed"
+        if params["sampler"] == refused_sampler:
+            expected = f"another one with the paradigm {params['paradigm']}"
+            raise refused(algorithm, "sampler", expected, refused_sampler)
+    if params.get("random_num") is not None and params["recent_num"] is not None:
+        raise refused(algorithm, "random_num", "nil unless recent_num is nil", params["random_num"])
+
+
+def _check_installed(algorithm: Algorithm) -> None:
+    missing = [name for name in _TRAIN_MODULES if not _installed(name)]
+    if missing:
+        message = f"training needs the extra `train`: {', '.join(missing)} cannot be imported here"
+        raise TrainingError("training_unavailable", message, {"missing": missing, "extra": "train"})
+    if algorithm.needs_graph and not torch_installed():
+        message = f"{algorithm.name} needs the extra `graph`: torch cannot be imported here"
+        details = {"algorithm": algorithm.name, "missing": ["torch"], "extra": "graph"}
+        raise TrainingError("algorithm_unavailable", message, details)
+
+
+def _installed(module: str) -> bool:
+    return module in sys.modules or importlib.util.find_spec(module) is not None

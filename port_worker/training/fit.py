@@ -1,0 +1,104 @@
+"""Fitting one model with LibRecommender. TensorFlow and LibRecommender are imported by `load_libraries` and after it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import random
+from typing import Any
+
+from port_worker.store.embedding import EmbeddingArrays
+from port_worker.training import dataset
+from port_worker.training.catalogue import ALGORITHMS, Algorithm, Params
+from port_worker.training.dataset import TrainingData
+from port_worker.training.export import embedding_arrays
+from port_worker.training.hyperparameter import refused
+from port_worker.training.listener import listening
+from port_worker.training.progress import Reporter
+from port_worker.training.torch_stand_in import install_if_missing
+
+_DISTRIBUTIONS = ("LibRecommender", "tensorflow", "tf-keras", "gensim", "torch", "numpy")
+
+
+def load_libraries() -> None:
+    """Import LibRecommender, which takes seconds, with what must be set before."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # its layers are Keras 2's
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # warnings of TensorFlow's C++ side stay, notices go
+    install_if_missing()
+    import libreco.algorithms  # noqa: F401
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of what takes part in training, of those that are installed."""
+    versions = {}
+    for name in _DISTRIBUTIONS:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:
+    """The parameters as they can be used with so many items. Raises TrainingError `invalid_hyperparameter`.
+
+    YouTubeRetrieval draws its negatives without replacement, by default as many as there are rows in a batch, so there
+    cannot be more than items. `num_neg` has no such default to fall back to, and LibRecommender wants it below.
+    """
+    fitting = dict(params)
+    num_neg = params.get("num_neg")
+    if isinstance(num_neg, int) and num_neg >= n_items:
+        raise refused(algorithm, "num_neg", f"less than the number of items, which is {n_items}", num_neg)
+    if "num_sampled_per_batch" in params:
+        wanted = params["num_sampled_per_batch"] or params["batch_size"]
+        assert isinstance(wanted, int)
+        fitting["num_sampled_per_batch"] = min(wanted, n_items)
+    return fitting
+
+
+def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> EmbeddingArrays:
+    """Train a model and return its arrays. `params` are those of `fitting_params`."""
+    return fitted(algorithm, params, data, reporter)[1]
+
+
+def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> tuple[Any, EmbeddingArrays]:
+    """LibRecommender's own model and the arrays that serve it."""
+    chosen = ALGORITHMS[algorithm]
+    seed, epochs = params["seed"], params["n_epochs"]
+    assert isinstance(seed, int)
+    assert isinstance(epochs, int)
+    random.seed(seed)  # DeepWalk's walks and the sampler `unconsumed` draw from the process-wide generator
+
+    def hear(epochs_done: float, loss: float | None) -> None:
+        running = min(int(epochs_done) + 1, epochs)
+        reporter.report("fit", epochs_done / epochs, epoch=running, epochs=epochs, loss=loss)
+
+    with _private_graph(chosen):
+        reporter.report("fit", 0.0, epochs=epochs)
+        train_set, info = dataset.train_set(data, weighted=chosen.family == "als", seed=seed)
+        model = _new_model(chosen, params, info)
+        with listening(model, chosen.family, hear):
+            model.fit(train_set, neg_sampling=True, verbose=0)
+        reporter.report("export", 0.0)
+        return model, embedding_arrays(model, data)
+
+
+def _private_graph(algorithm: Algorithm) -> Any:
+    """TensorFlow models of one process must not share a graph: the second one's variables would exist already."""
+    if algorithm.family != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    return tf.Graph().as_default()
+
+
+def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
+    import libreco.algorithms
+
+    return getattr(libreco.algorithms, algorithm.name)("ranking", info, **params, **_threads(algorithm))
+
+
+def _threads(algorithm: Algorithm) -> dict[str, int]:
+    """ALS gives the same result with any number; with more than one, gensim's models differ from run to run."""
+    return {"als": {"n_threads": os.cpu_count() or 1}, "gensim": {"n_threads": 1}}.get(algorithm.family, {})

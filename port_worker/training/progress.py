@@ -1,0 +1,71 @@
+"""How far a training is: one share from 0 to 1 over all its phases. Standard library only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Phase: TypeAlias = Literal["extract", "prepare", "fit", "export"]
+
+PHASES: dict[Phase, tuple[float, float]] = {
+    "extract": (0.0, 0.05),
+    "prepare": (0.05, 0.15),
+    "fit": (0.15, 0.97),
+    "export": (0.97, 1.0),
+}
+"""Where each phase begins and ends. Importing TensorFlow takes most of `prepare`."""
+
+INTERVAL_S = 0.2
+"""No more than one report in this time, but for the first of a phase and the last of all."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`share` of the whole training, 0 to 1, never falling; None for what does not apply or is not known (yet).
+
+    `epoch` is the one that is running, from 1; `loss` the mean of the epoch so far; `rows` those read from the source.
+    """
+
+    phase: Phase
+    share: float
+    epoch: int | None = None
+    epochs: int | None = None
+    loss: float | None = None
+    rows: int | None = None
+
+
+class Reporter:
+    """Passes progress on to `send`, not too often. Any thread may report: gensim reads its corpus on one of its own."""
+
+    def __init__(self, send: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._phase: Phase | None = None
+        self._share = 0.0
+        self._due = 0.0
+
+    def report(
+        self,
+        phase: Phase,
+        done: float,
+        *,
+        epoch: int | None = None,
+        epochs: int | None = None,
+        loss: float | None = None,
+        rows: int | None = None,
+    ) -> None:
+        """`done` is the share of this phase, 0 to 1."""
+        start, end = PHASES[phase]
+        with self._lock:
+            # A sampling pass may be longer than its loader says; the share stays where it was until the rest catches up.
+            self._share = max(self._share, start + (end - start) * min(done, 1.0))
+            now = self._clock()
+            if now < self._due and phase == self._phase and self._share < 1.0:
+                return
+            self._due = now + INTERVAL_S
+            self._phase = phase
+            self._send(Progress(phase, self._share, epoch, epochs, loss, rows))
