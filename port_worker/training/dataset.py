@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,8 @@ def prepare(interactions: Interactions) -> TrainingData:
     _check_enough(len(known_users), len(known_items), len(interactions))
     kept = np.isin(pairs.users, known_users) & np.isin(pairs.items, known_items)
     return TrainingData(
-        user_ids=user_ids[known_users],
-        item_ids=item_ids[known_items],
+        user_ids=cast("IdArray", user_ids[known_users]),
+        item_ids=cast("IdArray", item_ids[known_items]),
         users=np.searchsorted(known_users, pairs.users[kept]),
         items=np.searchsorted(known_items, pairs.items[kept]),
         weights=pairs.weights[kept],

@@ -1,4 +1,4 @@
-"""Fitting one model with LibRecommender. TensorFlow and LibRecommender are imported by `load_libraries` and after it."""
+"""Fitting one model with LibRecommender. TensorFlow is imported by `load_libraries` and not before."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ def load_libraries() -> None:
 
 def library_versions() -> dict[str, str]:
     """The versions of what takes part in training, of those that are installed."""
-    versions = {}
-    for name in _DISTRIBUTIONS:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    return {name: found[0].version for name in _DISTRIBUTIONS if (found := _distributions(name))}
+
+
+def _distributions(name: str) -> list[importlib.metadata.Distribution]:
+    return list(importlib.metadata.distributions(name=name))
 
 
 def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:

@@ -61,7 +61,7 @@ class Reporter:
         """`done` is the share of this phase, 0 to 1."""
         start, end = PHASES[phase]
         with self._lock:
-            # A sampling pass may be longer than its loader says; the share stays where it was until the rest catches up.
+            # The share never falls, not even when a loop runs once more than its model says.
             self._share = max(self._share, start + (end - start) * min(done, 1.0))
             now = self._clock()
             if now < self._due and phase == self._phase and self._share < 1.0:

@@ -1,0 +1,66 @@
+"""What the worker and its trainer tell each other: one JSON object a line. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
+
+from port_worker.training.hyperparameter import Value
+from port_worker.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train: `params` are complete (see `catalogue.validate`), `source` a specification, `store` a folder."""
+
+    source: str
+    store: str
+    algorithm: str
+    params: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The model is published as `version`, and not yet active. `rows` are the source's."""
+
+    version: str
+    algorithm: str
+    rows: int
+    users: int
+    items: int
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """There is no model. `code` is of the wire's closed set; `details` holds what JSON can hold."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+TrainerMessage: TypeAlias = Progress | Done | Failed
+
+_KINDS: dict[str, type[Job | Progress | Done | Failed]] = {
+    kind.__name__: kind for kind in (Job, Progress, Done, Failed)
+}
+
+
+def encode(message: Job | TrainerMessage) -> bytes:
+    """The line, its newline included. Raises ValueError for NaN and infinity."""
+    document = {"kind": type(message).__name__, **asdict(message)}
+    return json.dumps(document, allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> Job | TrainerMessage:
+    """The message that `encode` wrote. Raises ValueError for anything else."""
+    document = json.loads(line)
+    if not isinstance(document, dict) or document.get("kind") not in _KINDS:
+        raise ValueError("no message of a trainer")
+    kind = _KINDS[document.pop("kind")]
+    try:
+        return kind(**document)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
