@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.sources.samples import INTERACTIONS, ITEMS, SCHEMA, USERS, WriteCsv, WriteSqlite
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path) -> WriteCsv:
+    """Writes a CSV file, text as UTF-8, and gives its path."""
+
+    def write(content: str | bytes) -> Path:
+        path = tmp_path / "visits.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_sqlite(tmp_path: Path) -> WriteSqlite:
+    """Writes a SQLite file with the tables that the source reads, and gives its path."""
+
+    def write(
+        interactions: Iterable[tuple[object, ...]] = INTERACTIONS,
+        items: Iterable[tuple[object, ...]] = ITEMS,
+        schema: str = SCHEMA,
+    ) -> Path:
+        path = tmp_path / "world.sqlite"
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.executescript(schema)
+            connection.executemany("INSERT INTO users VALUES (?, ?, ?)", USERS)
+            connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?)", items)
+            connection.executemany("INSERT INTO interactions VALUES (?, ?, ?, ?, ?)", interactions)
+        return path
+
+    return write
