@@ -1,0 +1,116 @@
+"""The model that answers: found at the start, replaced while calls go on, never half loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.messages import atom_keys
+
+from port_worker.serving.embedding import EmbeddingModel
+from port_worker.store.errors import ModelDamaged, StoreError
+from port_worker.store.models import ModelStore
+from protocol.atoms import Atom
+from protocol.errors import ProtocolError
+
+
+class ActiveModel:
+    """The one served model, and what was found damaged while looking for it."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self.store = store
+        self._model: EmbeddingModel | None = None
+        self._damage: ModelDamaged | None = None
+
+    @property
+    def serving(self) -> EmbeddingModel:
+        """The served model. Raises ProtocolError: `model_damaged` when the only ones are, else `no_model`."""
+        if self._model is not None:
+            return self._model
+        if self._damage is not None:
+            raise ProtocolError(self._damage.code, str(self._damage), self._damage.details)
+        raise ProtocolError("no_model", "model: expected a trained model, got none; call retrain first")
+
+    def load_at_start(self) -> list[ModelDamaged]:
+        """Serve the active version, or the newest intact one where that is damaged. Returns what was damaged."""
+        damaged: list[ModelDamaged] = []
+        for version in self._candidates(damaged):
+            try:
+                self._model = self._load_whole(version)
+                break
+            except ModelDamaged as error:
+                damaged.append(error)
+        self._damage = damaged[0] if damaged else None
+        return damaged
+
+    def _candidates(self, damaged: list[ModelDamaged]) -> Iterator[str]:
+        """The active version, then the others, newest first; none where no version was ever activated."""
+        try:
+            active = self.store.active()
+        except ModelDamaged as error:
+            damaged.append(error)
+            active = None
+        if active is None and not damaged:
+            return
+        if active is not None:
+            yield active
+        yield from (stored.version for stored in self.store.versions() if stored.version != active)
+
+    def _load_whole(self, version: str) -> EmbeddingModel:
+        for _slice in self.store.verify(version):
+            pass
+        return self._open(version)
+
+    def _open(self, version: str) -> EmbeddingModel:
+        model = EmbeddingModel.load(self.store, version)
+        model.warm()
+        return model
+
+    def swap(self, version: str) -> Iterator[None]:
+        """Check, load and warm a version in slices, then serve it and make it active. Raises StoreError, OSError."""
+        yield from self.store.verify(version)
+        model = self._open(version)
+        yield
+        self.store.activate(version)
+        self._model, self._damage = model, None
+
+    def summary(self) -> dict[Atom, Any] | None:
+        """What `hello` and `status` say of the served model, None where there is none."""
+        model = self._model
+        if model is None:
+            return None
+        return atom_keys(
+            version=model.version,
+            algorithm=model.algorithm,
+            users=model.users,
+            items=model.items,
+            created_at=model.created_at,
+        )
+
+    def listing(self) -> dict[Atom, Any]:
+        """The result of `models`: every stored version, newest first."""
+        active = self._model.version if self._model else None
+        return atom_keys(active=active, versions=[_described(stored, active) for stored in self.store.versions()])
+
+
+def _described(stored: Any, active: str | None) -> dict[Atom, Any]:
+    manifest = stored.manifest
+    facts = {
+        "algorithm": manifest and manifest.algorithm,
+        "created_at": manifest and manifest.created_at,
+        "users": manifest and manifest.users,
+        "items": manifest and manifest.items,
+        "rows": manifest and manifest.rows,
+        "bytes": manifest and sum(entry.size for entry in manifest.files.values()),
+    }
+    return atom_keys(version=stored.version, active=stored.version == active, damaged=stored.damaged, **facts)
+
+
+def report_damage(damaged: list[ModelDamaged]) -> None:
+    """Say on stderr which versions cannot be used, for the operator's log."""
+    for error in damaged:
+        sys.stderr.write(f"port_worker: {error}\n")
+
+
+ROOM_ERRORS = (StoreError,)

@@ -1,0 +1,147 @@
+"""The event loop: one thread that reads what is there, does one piece of work, and writes once.
+
+It waits on the host's pipe, the trainer's and signals; it knows the service only, and leaves every decision to it.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from protocol.messages import ErrorReply, Message, to_payload
+
+from port_worker.config import Settings
+from port_worker.service import Service
+from port_worker.stdio import READ_BYTES, HostGoneError, Outgoing, Pipes
+from protocol.errors import ProtocolError
+from protocol.framing import FrameReader, frame
+
+EXIT_OK = 0
+EXIT_DATA = 65
+"""EX_DATAERR of sysexits.h: the stream of frames cannot be followed any further."""
+
+_MOST_UNREAD = 8 * 1024 * 1024
+"""Replies that wait for the host before no more of its calls are read."""
+
+
+class Loop:
+    """Runs one service on a pair of pipes until the host closes its end."""
+
+    def __init__(self, settings: Settings, pipes: Pipes, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._incoming = pipes.incoming
+        self._outgoing = Outgoing(pipes.outgoing, settings.write_stall_seconds, clock)
+        self._outgoing_fd = pipes.outgoing
+        self._frames = FrameReader()
+        self._service = Service(settings, self._send, clock)
+        self._wanted: dict[int, int] = {}
+        self._told_to_end = False
+        self._status: int | None = None
+
+    def run(self) -> int:
+        """Serve until EOF, SIGTERM or a broken stream. Returns the exit status."""
+        with _selector() as selector, _signals(self._on_signal) as wakeup:
+            try:
+                self._service.open()
+                while self._status is None:
+                    self._turn(selector, wakeup)
+                self._outgoing.flush()
+            except HostGoneError as gone:
+                sys.stderr.write(f"port_worker: {gone}\n")
+                self._status = EXIT_OK
+            finally:
+                self._service.close()
+        return self._status
+
+    def _turn(self, selector: selectors.BaseSelector, wakeup: int) -> None:
+        more = self._service.step()
+        self._outgoing.flush()
+        if self._service.finished and self._told_to_end and not self._outgoing:
+            self._status = EXIT_OK
+            return
+        self._watch(selector, wakeup)
+        for key, _events in selector.select(0 if more else self._timeout()):
+            self._ready(key.fd, wakeup)
+
+    def _ready(self, fd: int, wakeup: int) -> None:
+        if fd == self._incoming:
+            self._read()
+        elif fd == wakeup:
+            os.read(fd, READ_BYTES)
+            self._service.terminate()
+        elif fd == self._service.trainer_fd:
+            self._service.trainer_readable()
+
+    def _read(self) -> None:
+        data = os.read(self._incoming, READ_BYTES)
+        if not data:
+            self._end_of_input()
+            return
+        self._frames.feed(data)
+        try:
+            for payload in self._frames.frames():
+                self._service.receive(payload)
+        except ProtocolError as error:
+            sys.stderr.write(f"port_worker: {error}\n")
+            self._send(ErrorReply.of(None, error))
+            self._status = EXIT_DATA
+
+    def _end_of_input(self) -> None:
+        self._status = EXIT_OK
+        if self._frames.pending_bytes:
+            sys.stderr.write(
+                f"port_worker: input ended within a frame, {self._frames.pending_bytes} bytes of it read\n"
+            )
+            self._status = EXIT_DATA
+
+    def _send(self, message: Message) -> None:
+        self._outgoing.send(frame(to_payload(message)))
+
+    def _on_signal(self) -> None:
+        self._told_to_end = True
+
+    def _timeout(self) -> float | None:
+        wakes_at = min(self._service.wakes_at, self._outgoing.stalls_at)
+        return None if wakes_at == float("inf") else max(0.0, wakes_at - self._clock())
+
+    def _watch(self, selector: selectors.BaseSelector, wakeup: int) -> None:
+        """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs."""
+        wanted = {wakeup: selectors.EVENT_READ}
+        if len(self._outgoing) < _MOST_UNREAD:
+            wanted[self._incoming] = selectors.EVENT_READ
+        if self._outgoing:
+            wanted[self._outgoing_fd] = selectors.EVENT_WRITE
+        if self._service.trainer_fd is not None:
+            wanted[self._service.trainer_fd] = selectors.EVENT_READ
+        if wanted != self._wanted:
+            for fd in self._wanted:
+                selector.unregister(fd)
+            for fd, events in wanted.items():
+                selector.register(fd, events)
+            self._wanted = wanted
+
+
+def _selector() -> selectors.BaseSelector:
+    # poll, unlike epoll and kqueue, also takes recorded frames from a file.
+    return selectors.PollSelector() if hasattr(selectors, "PollSelector") else selectors.SelectSelector()
+
+
+@contextmanager
+def _signals(told_to_end: Callable[[], None]) -> Iterator[int]:
+    """Turn SIGTERM into a readable descriptor; ignore SIGINT, which a terminal sends to host and worker alike."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: told_to_end())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reading)
+        os.close(writing)

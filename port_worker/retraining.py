@@ -1,0 +1,155 @@
+"""One retrain at a time: the trainer's process, its progress, then the swap, in steps that never hold up a call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from protocol.arguments import Retrain
+from protocol.messages import atom_keys
+
+from port_worker.active_model import ActiveModel
+from port_worker.config import Settings
+from port_worker.store.errors import StoreError
+from port_worker.training.catalogue import validate
+from port_worker.training.errors import TrainingError
+from port_worker.training.messages import Done, Job
+from port_worker.training.process import TrainerProcess
+from port_worker.training.progress import Progress
+from protocol.atoms import Atom
+from protocol.errors import ProtocolError
+
+Report = Callable[[dict[Atom, Any]], None]
+
+
+@dataclass
+class _Run:
+    """A retrain under way. `swap` is set once the trainer has published a version."""
+
+    process: TrainerProcess
+    algorithm: str
+    report: Report
+    started: float
+    latest: dict[Atom, Any]
+    done: Done | None = None
+    swap: Iterator[None] | None = None
+    abandoned: bool = False
+
+
+class Retraining:
+    """At most one retrain. `step` is called when the trainer's descriptor is readable, and while `swapping`."""
+
+    def __init__(self, settings: Settings, model: ActiveModel, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._model = model
+        self._clock = clock
+        self._run: _Run | None = None
+
+    def start(self, arguments: Retrain, report: Report) -> None:
+        """Spawn the trainer. Raises ProtocolError when the arguments or another retrain are in the way."""
+        if self._run is not None:
+            raise ProtocolError(
+                "training_in_progress",
+                f"retrain: expected none to run, got one of {self._run.algorithm}",
+                {"algorithm": self._run.algorithm},
+            )
+        algorithm = arguments.algorithm or self._settings.algorithm
+        try:
+            params = validate(algorithm, arguments.params)
+            job = Job(self._settings.source, str(self._settings.models), algorithm, params)
+            process = TrainerProcess.start(job, self._settings.training_log)
+        except TrainingError as error:
+            raise ProtocolError(error.code, str(error), error.details) from error
+        self._run = _Run(process, algorithm, report, self._clock(), _facts(Progress(phase="extract", share=0.0)))
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor to wait on; None while no trainer runs."""
+        return self._run.process.fd if self._run and self._run.swap is None else None
+
+    @property
+    def swapping(self) -> bool:
+        """Whether `step` has work to do at once."""
+        return self._run is not None and self._run.swap is not None
+
+    @property
+    def latest(self) -> dict[Atom, Any] | None:
+        """The last progress, None while no retrain runs."""
+        return self._run.latest if self._run else None
+
+    def step(self) -> dict[Atom, Any] | None:
+        """Go on by one slice. Returns the result of a retrain that just ended. Raises ProtocolError when it failed."""
+        run = self._run
+        if run is None:
+            return None
+        try:
+            return self._swap(run) if run.swap else self._read(run)
+        except ProtocolError:
+            self.close()
+            raise
+        except StoreError as error:
+            self.close()
+            raise ProtocolError(error.code, str(error), error.details) from error
+        except OSError as error:
+            self.close()
+            raise ProtocolError("training_failed", f"model: expected it to load, got {error}") from error
+
+    def _read(self, run: _Run) -> None:
+        for message in run.process.read():
+            if isinstance(message, Progress):
+                self._report(run, _facts(message))
+            elif run.abandoned:
+                self.close()
+            elif isinstance(message, Done):
+                run.done, run.swap = message, self._model.swap(message.version)
+                self._report(run, {**run.latest, **atom_keys(phase=Atom("load"), share=1.0)})
+            else:
+                raise ProtocolError(message.code, message.message, message.details)
+
+    def _report(self, run: _Run, facts: dict[Atom, Any]) -> None:
+        run.latest = facts
+        if not run.abandoned:
+            run.report(run.latest)
+
+    def _swap(self, run: _Run) -> dict[Atom, Any] | None:
+        assert run.swap is not None
+        assert run.done is not None
+        for _slice in run.swap:
+            return None
+        self.close()
+        return atom_keys(
+            version=run.done.version,
+            algorithm=run.algorithm,
+            rows=run.done.rows,
+            users=run.done.users,
+            items=run.done.items,
+            duration_ms=round((self._clock() - run.started) * 1000),
+        )
+
+    def abandon(self) -> None:
+        """Kill the trainer and forget its call, without waiting; until it is gone no other retrain may start."""
+        run = self._run
+        if run is not None and run.swap is not None:
+            self.close()
+        elif run is not None:
+            run.abandoned = True
+            run.process.kill()
+
+    def close(self) -> None:
+        """End the retrain, if one runs, and wait until the trainer is gone; the active model is untouched."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.process.close()
+
+
+def _facts(progress: Progress) -> dict[Atom, Any]:
+    return atom_keys(
+        phase=Atom(progress.phase),
+        share=float(progress.share),
+        epoch=progress.epoch,
+        epochs=progress.epochs,
+        loss=progress.loss,
+        rows=progress.rows,
+    )

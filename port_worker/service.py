@@ -1,0 +1,287 @@
+"""Ops to calls on the rooms below: the worker's behaviour without its I/O.
+
+`receive` takes a frame's payload, `step` does a piece of work and says whether more waits; `send` takes the answers.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from protocol.arguments import parse_arguments
+from protocol.messages import (
+    Call,
+    Cancel,
+    ErrorReply,
+    Event,
+    Hello,
+    Message,
+    Ok,
+    Progress,
+    atom_keys,
+    parse_inbound,
+)
+from protocol.session import Session
+
+from port_worker import __version__
+from port_worker.active_model import ActiveModel, report_damage
+from port_worker.config import Settings
+from port_worker.retraining import Retraining
+from port_worker.scheduler import Scheduler, Work
+from port_worker.serving.embedding import Recommendation, RecommendRequest
+from port_worker.status import Counters, heavy_modules, resident_bytes
+from port_worker.store.models import ModelStore
+from protocol import limits
+from protocol.atoms import OPS, Atom
+from protocol.errors import ProtocolError
+
+PROTOCOL_VERSION = 1
+
+
+class Service:
+    """One worker's session.
+
+    Args:
+        settings: what the worker was told at its start.
+        send: takes each message for the host.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, settings: Settings, send: Callable[[Message], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings = settings
+        self._send = send
+        self._clock = clock
+        self._started = clock()
+        self._session = Session(limits.MAX_IN_FLIGHT)
+        self._scheduler = Scheduler(clock)
+        self._counters = Counters()
+        self._model = ActiveModel(ModelStore(settings.models))
+        self._retraining = Retraining(settings, self._model, clock)
+        self._long: dict[int, Work] = {}
+        self._single: dict[str, Callable[[Work], None]] = {
+            "ping": lambda work: self._answer(work, Atom("pong")),
+            "status": lambda work: self._answer(work, self._status()),
+            "models": lambda work: self._answer(work, self._model.listing()),
+            "retrain": self._start_retrain,
+            "drain": self._start_drain,
+        }
+
+    def open(self) -> None:
+        """Load the active model and greet the host."""
+        self._model.store.sweep_staging()
+        damaged = self._model.load_at_start()
+        report_damage(damaged)
+        self._session.become_ready()
+        self._send(Hello(self._hello()))
+        for error in damaged:
+            self._send(Event("model_damaged", _error_facts(ProtocolError(error.code, str(error), error.details))))
+
+    def receive(self, payload: bytes) -> None:
+        """Take one frame. A bad one is answered at once; nothing that a host sends raises here."""
+        try:
+            message = parse_inbound(payload)
+            if isinstance(message, Cancel):
+                self._cancel(message.id, ProtocolError("cancelled", "call: cancelled by the host"))
+            else:
+                self._admit(message)
+        except ProtocolError as error:
+            self._fail(error.call_id, error)
+
+    def _admit(self, call: Call) -> None:
+        try:
+            arguments = parse_arguments(call)
+            self._session.admit(call.id, call.op)
+        except ProtocolError as error:
+            error.call_id = call.id
+            raise
+        seconds = float("inf") if call.deadline_ms is None else call.deadline_ms / 1000
+        self._scheduler.add(Work(call.id, call.op, arguments, self._clock() + seconds))
+
+    def step(self) -> bool:
+        """Do what is due: one call or batch, one slice of a swap. Returns whether more can be done at once."""
+        self._expire_long()
+        due, expired = self._scheduler.take()
+        for work in expired:
+            self._finish(work, _expired(work))
+        if due:
+            self._perform(due)
+        if self._retraining.swapping:
+            self.trainer_readable()
+        self._end_drains()
+        return bool(self._scheduler) or self._retraining.swapping
+
+    def _perform(self, due: list[Work]) -> None:
+        try:
+            if due[0].op == "recommend":
+                self._recommend(due)
+            else:
+                self._single[due[0].op](due[0])
+        except ProtocolError as error:
+            self._fail_all(due, error)
+        except Exception:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
+            traceback.print_exc(file=sys.stderr)
+            self._fail_all(due, ProtocolError("internal", "worker: a defect, whose traceback is in the worker's log"))
+
+    def _fail_all(self, due: list[Work], error: ProtocolError) -> None:
+        for work in due:
+            if self._session.is_live(work.call_id):
+                self._finish(work, error)
+
+    def _recommend(self, due: list[Work]) -> None:
+        model = self._model.serving
+        requests = [RecommendRequest(w.arguments.user, w.arguments.n, w.arguments.exclude) for w in due]
+        self._counters.batches += 1
+        for work, recommendation in zip(due, model.recommend(requests), strict=True):
+            self._answer(work, _recommended(model.version, recommendation))
+
+    def _start_retrain(self, work: Work) -> None:
+        self._retraining.start(work.arguments, lambda facts: self._send(Progress(work.call_id, facts)))
+        self._long[work.call_id] = work
+
+    def trainer_readable(self) -> None:
+        """Take what the trainer has said, or go on with the swap to its model."""
+        try:
+            result = self._retraining.step()
+        except ProtocolError as error:
+            self._finish(self._retrain_call(), error)
+            return
+        if result is not None:
+            self._send(Event("model_activated", self._model.summary() or {}))
+            self._answer(self._retrain_call(), result)
+
+    def _retrain_call(self) -> Work:
+        return next(work for work in self._long.values() if work.op == "retrain")
+
+    def _start_drain(self, work: Work) -> None:
+        self._long[work.call_id] = work
+        self._drain()
+
+    def _drain(self) -> None:
+        if self._session.state != "draining":
+            self._session.start_draining()
+            self._send(Event("draining", {}))
+
+    def _end_drains(self) -> None:
+        drains = [work for work in self._long.values() if work.op == "drain"]
+        if drains and self._session.in_flight == len(drains):
+            for work in drains:
+                self._answer(work, atom_keys(completed=self._counters.answered))
+
+    def terminate(self) -> None:
+        """SIGTERM: take no more calls, give up a retrain, answer what is in flight; then `finished`."""
+        self._drain()
+        for work in [work for work in self._long.values() if work.op == "retrain"]:
+            self._cancel(work.call_id, ProtocolError("cancelled", "retrain: ended, since the worker was told to end"))
+
+    def close(self) -> None:
+        """The host is gone: end the trainer and hold nothing back."""
+        self._retraining.close()
+        self._session.close()
+
+    @property
+    def finished(self) -> bool:
+        """Whether a draining worker has answered everything."""
+        return self._session.state == "draining" and not self._session.in_flight
+
+    @property
+    def trainer_fd(self) -> int | None:
+        """The trainer's descriptor to wait on, None while none runs."""
+        return self._retraining.fd
+
+    @property
+    def wakes_at(self) -> float:
+        """When `step` has to run even if nothing arrives; infinite if never."""
+        return min((work.expires_at for work in self._long.values()), default=float("inf"))
+
+    def _expire_long(self) -> None:
+        now = self._clock()
+        for work in [work for work in self._long.values() if work.expires_at <= now]:
+            self._cancel(work.call_id, _expired(work))
+
+    def _cancel(self, call_id: int, reason: ProtocolError) -> None:
+        """End a call that waits or runs. An id that is not in flight is ignored: its answer crossed the cancel."""
+        work = self._long.get(call_id)
+        if work is not None and work.op == "retrain":
+            self._retraining.abandon()
+        if work is not None or self._scheduler.cancel(call_id):
+            self._finish(work or Work(call_id, "", None), reason)
+
+    def _answer(self, work: Work, result: Any) -> None:
+        self._counters.answered += 1
+        self._close_call(work)
+        self._send(Ok(work.call_id, result))
+
+    def _finish(self, work: Work, error: ProtocolError) -> None:
+        self._close_call(work)
+        self._fail(work.call_id, error)
+
+    def _close_call(self, work: Work) -> None:
+        self._long.pop(work.call_id, None)
+        self._session.finish(work.call_id)
+
+    def _fail(self, call_id: int | None, error: ProtocolError) -> None:
+        self._counters.errors += 1
+        self._send(ErrorReply.of(call_id, error))
+
+    def _hello(self) -> dict[Atom, Any]:
+        return atom_keys(
+            protocol=PROTOCOL_VERSION,
+            worker=atom_keys(name="port_worker", version=__version__, python=platform.python_version()),
+            os_pid=os.getpid(),
+            ops=[Atom(op) for op in OPS],
+            limits=_shown_limits(),
+            model=self._model.summary(),
+        )
+
+    def _status(self) -> dict[Atom, Any]:
+        return atom_keys(
+            state=Atom(self._session.state),
+            os_pid=os.getpid(),
+            uptime_ms=round((self._clock() - self._started) * 1000),
+            rss_bytes=resident_bytes(),
+            heavy_modules=heavy_modules(),
+            model=self._model.summary(),
+            in_flight=self._session.in_flight,
+            queued=len(self._scheduler),
+            training=self._retraining.latest,
+            **asdict(self._counters),
+        )
+
+
+def _expired(work: Work) -> ProtocolError:
+    return ProtocolError("deadline_exceeded", f"{work.op}: its deadline passed before the answer was ready")
+
+
+def _recommended(version: str, recommendation: Recommendation) -> dict[Atom, Any]:
+    return atom_keys(
+        items=recommendation.items,
+        model=version,
+        source=Atom(recommendation.source),
+        exhausted=recommendation.exhausted,
+    )
+
+
+def _error_facts(error: ProtocolError) -> dict[Atom, Any]:
+    return atom_keys(
+        code=Atom(error.code), message=error.message, retryable=error.retryable, details=dict(error.details)
+    )
+
+
+def _shown_limits() -> dict[Atom, Any]:
+    return atom_keys(
+        max_frame_bytes=limits.MAX_FRAME_BYTES,
+        max_in_flight=limits.MAX_IN_FLIGHT,
+        max_batch=limits.MAX_BATCH,
+        max_items=limits.MAX_ITEMS,
+        max_exclude=limits.MAX_EXCLUDE,
+        max_id_bytes=limits.MAX_ID_BYTES,
+        **asdict(limits.TermLimits()),
+    )

@@ -1,0 +1,58 @@
+"""`port-worker worker`: the long-lived process that a Port spawns."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from port_worker.stdio import Pipes
+
+_UNUSABLE = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the program's options; imports nothing but the standard library."""
+    parser.description = "Answer calls in {packet, 4} frames of External Term Format on stdin and stdout."
+    parser.epilog = "To try it by hand, run `repl`; protocol/SPEC.md describes the frames."
+    parser.add_argument("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
+    parser.add_argument("--source", metavar="SPEC", help="what retrain reads: sqlite:, csv: or parquet:PATH, or a path")
+    parser.add_argument("--algorithm", metavar="NAME", help="what retrain trains when a call names none (default: ALS)")
+    parser.add_argument("--fixture", action="store_true", help="write the seeded world into the home if it has no data")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until the host closes stdin. Exit status: 0; 65 for a broken stream; 2 for unusable arguments."""
+    pipes: Pipes = args.pipes
+    if os.isatty(pipes.incoming):
+        return _refuse("stdin is a terminal, and frames are not for typing: run `repl` instead")
+    # One thread of BLAS: the batches are small, and the trainer and the BEAM want the other cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from port_worker.config import settings
+    from port_worker.loop import Loop
+
+    try:
+        chosen = settings(args.home, args.source, args.algorithm)
+        chosen.home.mkdir(parents=True, exist_ok=True)
+        if args.fixture:
+            _write_fixture(chosen.home)
+    except (ValueError, OSError) as error:
+        return _refuse(str(error))
+    return Loop(chosen, pipes).run()
+
+
+def _write_fixture(home: Path) -> None:
+    from port_worker.config import WORLD_FILE
+    from port_worker.fixture.database import write_world
+
+    world = home / WORLD_FILE
+    if not world.exists():
+        sys.stderr.write(f"port_worker: writing the seeded world to {world}\n")
+        write_world(world)
+
+
+def _refuse(why: str) -> int:
+    sys.stderr.write(f"port_worker: {why}\n")
+    return _UNUSABLE
