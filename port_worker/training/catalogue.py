@@ -70,15 +70,26 @@ _NUM_NEG = _integer("num_neg", 1, 1, 1000)
 _SAMPLER = _choice("sampler", "random", "unconsumed", "popular")
 _REG = _float("reg", None, 0, 100, nullable=True)
 _SEQUENCE = (_integer("recent_num", 10, 1, 1000, nullable=True), _integer("random_num", None, 1, 1000, nullable=True))
+_BATCHES = "larger batches, larger steps: several times faster, to about the same recall"
+_ENOUGH = "enough with the larger steps, and epochs of these are long"
+_TEMPERED = "more recall: unit vectors with a low temperature"
 _OPTIMIZER = (_N_EPOCHS, _positive("lr", 1e-3, 1), _boolean("lr_decay", False))
 _BATCH_SIZE = _integer("batch_size", 256, 1, 2**20)
-_TENSORFLOW = (_EMBED_SIZE, *_OPTIMIZER, _positive("epsilon", 1e-5, 1), _REG, _BATCH_SIZE, _SEED)
+_PLAIN = (
+    _EMBED_SIZE, _positive("lr", 5e-3, 1, _BATCHES), _boolean("lr_decay", False), _positive("epsilon", 1e-5, 1), _REG,
+    replace(_BATCH_SIZE, default=2048, ours=_BATCHES), _SEED,
+)  # fmt: skip
+_FACTORS = (*_PLAIN, _N_EPOCHS)
+_NETWORK = (*_PLAIN, replace(_N_EPOCHS, default=10, ours=_ENOUGH))
 _POINTWISE = (_choice("loss_type", "cross_entropy", "focal"), _SAMPLER, _NUM_NEG)
 _TORCH = (
     _EMBED_SIZE, *_OPTIMIZER, _positive("epsilon", 1e-8, 1), _boolean("amsgrad", False), _REG, _BATCH_SIZE, _NUM_NEG,
     _positive("margin", 1.0, 100), _SEED,
 )  # fmt: skip
-_GENSIM = (_EMBED_SIZE, _NORM_EMBED, _integer("window_size", 5, 1, 1000), replace(_N_EPOCHS, default=10), _SEED)
+_GENSIM = (_EMBED_SIZE, replace(_N_EPOCHS, default=10), _SEED)
+_WINDOW = _integer("window_size", 5, 1, 1000)
+_WINDOW_OF_2 = replace(_WINDOW, default=2, ours="more recall: only what is met in close succession is alike")
+_UNIT = replace(_NORM_EMBED, default=True, ours="more recall: popular items have no longer vectors")
 _SAGE = (
     *_TORCH, _choice("paradigm", "i2i", "u2i"), _float("dropout_rate", 0.0, 0, 0.99), _boolean("remove_edges", False),
     _integer("num_layers", 2, 1, 8), _integer("num_neighbors", 3, 1, 1000), _integer("num_walks", 10, 1, 1000),
@@ -89,37 +100,38 @@ _SAGE = (
 _ALGORITHMS = (
     Algorithm("ALS", "als", (
         _EMBED_SIZE, replace(_N_EPOCHS, default=10),
-        _positive("reg", 10.0, 1e6, "it has none, and refuses to do without"), _positive("alpha", 10.0, 1e6),
-        _boolean("use_cg", True), _SEED,
+        _positive("reg", 10.0, 1e6, "it has none, and refuses to do without"),
+        _positive("alpha", 1.0, 1e6, "more recall than with 10: our weights tell confidence already"), _boolean("use_cg", True), _SEED,
     )),
-    Algorithm("BPR", "tensorflow", (*_TENSORFLOW, _choice("loss_type", "bpr"), _NORM_EMBED, _SAMPLER, _NUM_NEG)),
-    Algorithm("SVD", "tensorflow", (*_TENSORFLOW, *_POINTWISE, _NORM_EMBED)),
-    Algorithm("SVDpp", "tensorflow", (*_TENSORFLOW, *_POINTWISE, _integer("recent_num", 30, 1, 1000, nullable=True))),
+    Algorithm("BPR", "tensorflow", (*_FACTORS, _choice("loss_type", "bpr"), _NORM_EMBED, _SAMPLER, _NUM_NEG)),
+    Algorithm("SVD", "tensorflow", (*_FACTORS, *_POINTWISE, _NORM_EMBED)),
+    Algorithm("SVDpp", "tensorflow", (*_FACTORS, *_POINTWISE, _integer("recent_num", 30, 1, 1000, nullable=True))),
     Algorithm("TwoTower", "tensorflow", (
-        *_TENSORFLOW, _choice("loss_type", "softmax", "cross_entropy", "max_margin"), _NORM_EMBED, _SAMPLER, _NUM_NEG,
+        *_NETWORK, _choice("loss_type", "softmax", "cross_entropy", "max_margin"), replace(_NORM_EMBED, default=True, ours=_TEMPERED),
+        _SAMPLER, _NUM_NEG,
         _boolean("use_bn", True), _DROPOUT, _layers("hidden_units", 128, 64, 32), _positive("margin", 1.0, 100),
-        _boolean("use_correction", True), _float("temperature", 1.0, 0, 100), _boolean("remove_accidental_hits", False),
+        _boolean("use_correction", True), replace(_float("temperature", 0.1, 0, 100), ours=_TEMPERED), _boolean("remove_accidental_hits", False),
     )),
     Algorithm("YouTubeRetrieval", "tensorflow", (
-        *_TENSORFLOW, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
+        *_NETWORK, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
         _layers("hidden_units", 128, 64), _integer("num_sampled_per_batch", None, 1, 2**20, nullable=True),
         _choice("sampler", "uniform", "log_uniform"), *_SEQUENCE,
     )),
-    Algorithm("Item2Vec", "gensim", _GENSIM),
+    Algorithm("Item2Vec", "gensim", (*_GENSIM, _WINDOW_OF_2, _NORM_EMBED)),
     Algorithm("DeepWalk", "gensim", (
-        *_GENSIM, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),
+        *_GENSIM, _WINDOW, _UNIT, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),
     )),
     Algorithm("RNN4Rec", "tensorflow", (
-        *_TENSORFLOW, _choice("loss_type", "cross_entropy", "bpr", "focal"), _choice("rnn_type", "gru", "lstm"),
+        *_NETWORK, _choice("loss_type", "cross_entropy", "bpr", "focal"), _choice("rnn_type", "gru", "lstm"),
         _NORM_EMBED, _SAMPLER, _NUM_NEG, _DROPOUT, _layers("hidden_units", 16), _boolean("use_layer_norm", False),
         *_SEQUENCE,
     )),
     Algorithm("Caser", "tensorflow", (
-        *_TENSORFLOW, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("nh_filters", 2, 1, 1024),
+        *_NETWORK, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("nh_filters", 2, 1, 1024),
         _integer("nv_filters", 4, 1, 1024), *_SEQUENCE,
     )),
     Algorithm("WaveNet", "tensorflow", (
-        *_TENSORFLOW, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("n_filters", 16, 1, 1024),
+        *_NETWORK, *_POINTWISE, _NORM_EMBED, _boolean("use_bn", False), _DROPOUT, _integer("n_filters", 16, 1, 1024),
         _integer("n_blocks", 1, 1, 16), _integer("n_layers_per_block", 4, 1, 16), *_SEQUENCE,
     )),
     Algorithm("LightGCN", "torch", (

@@ -38,6 +38,7 @@ def _als(_model: Any, hear: Hear) -> list[_Replacement]:
     @contextmanager
     def time_block(_name: str, _verbose: int) -> Iterator[None]:
         nonlocal epochs_done
+        hear(epochs_done, None)
         yield
         epochs_done += 1
         hear(epochs_done, None)

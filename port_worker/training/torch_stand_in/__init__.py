@@ -18,15 +18,17 @@ from port_worker.training.torch_stand_in.generator import manual_seed
 
 
 def install_if_missing() -> bool:
-    """Put the stand-in into `sys.modules` unless the real torch can be imported. Returns whether it stands in.
-
-    For a process that trains and then ends: other libraries of the process see the name too.
-    """
+    """Install the stand-in unless the real torch can be imported. Returns whether it was installed."""
     if torch_installed():
         return False
+    install()
+    return True
+
+
+def install() -> None:
+    """Put the stand-in into `sys.modules`, for a process that trains and then ends: all its libraries will see it."""
     for module in _modules():
         sys.modules[module.__name__] = module
-    return True
 
 
 def _modules() -> list[ModuleType]:
