@@ -1,0 +1,51 @@
+"""The caller's ids <-> rows of a model's arrays, by binary search in a memory-mapped column."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+_INT64 = range(-(2**63), 2**63)
+
+
+class IdIndex:
+    """Ids in ascending order, (n,) int64 or 'S<k>' UTF-8 bytes; an id's row is its place in them.
+
+    A search of 100,000 takes under a microsecond; unlike a dict it costs no memory, and no time at load.
+    """
+
+    def __init__(self, ids: NDArray[Any]) -> None:
+        self._ids = ids
+        self.id_type: Literal["integer", "string"] = "string" if ids.dtype.kind == "S" else "integer"
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def lookup(self, wanted: object) -> int | None:
+        """The row of an id, or None for one that is not there. An id of another type is never there: 1 is not True."""
+        key = self._text_key(wanted) if self.id_type == "string" else _integer_key(wanted)
+        if key is None:
+            return None
+        row = int(self._ids.searchsorted(key))
+        return row if row < len(self._ids) and self._ids[row] == key else None
+
+    def ids(self, rows: NDArray[np.integer]) -> list[int | str]:
+        """The ids of those rows, as Python integers or strings."""
+        found = self._ids[rows].tolist()
+        return [text.decode("utf-8") for text in found] if self.id_type == "string" else found
+
+    def _text_key(self, wanted: object) -> bytes | None:
+        if type(wanted) is not str:
+            return None
+        try:
+            key = wanted.encode("utf-8")
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return None
+        # numpy pads with NUL, so "a" would be found for "a\0"; and a longer key would have it copy the whole column.
+        return key if len(key) <= self._ids.dtype.itemsize and b"\0" not in key else None
+
+
+def _integer_key(wanted: object) -> int | None:
+    return wanted if type(wanted) is int and wanted in _INT64 else None
