@@ -10,7 +10,8 @@ import os
 import sys
 
 
-def _take_streams(messages: int) -> int:
+def take_streams(messages: int) -> int:
+    """Put standard input and the pipe out of the reach of what is imported and started; returns the life line."""
     life_line = os.dup(0)  # inherited by no child, unlike 0
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -22,7 +23,7 @@ def _take_streams(messages: int) -> int:
 
 if __name__ == "__main__":
     messages = int(sys.argv[1])
-    life_line = _take_streams(messages)
+    life_line = take_streams(messages)
 
     from port_worker.training.child import main
 

@@ -101,16 +101,18 @@ _ALGORITHMS = (
     Algorithm("ALS", "als", (
         _EMBED_SIZE, replace(_N_EPOCHS, default=10),
         _positive("reg", 10.0, 1e6, "it has none, and refuses to do without"),
-        _positive("alpha", 1.0, 1e6, "more recall than with 10: our weights tell confidence already"), _boolean("use_cg", True), _SEED,
+        _positive("alpha", 1.0, 1e6, "more recall than with 10: our weights tell confidence already"),
+        _boolean("use_cg", True), _SEED,
     )),
     Algorithm("BPR", "tensorflow", (*_FACTORS, _choice("loss_type", "bpr"), _NORM_EMBED, _SAMPLER, _NUM_NEG)),
     Algorithm("SVD", "tensorflow", (*_FACTORS, *_POINTWISE, _NORM_EMBED)),
     Algorithm("SVDpp", "tensorflow", (*_FACTORS, *_POINTWISE, _integer("recent_num", 30, 1, 1000, nullable=True))),
     Algorithm("TwoTower", "tensorflow", (
-        *_NETWORK, _choice("loss_type", "softmax", "cross_entropy", "max_margin"), replace(_NORM_EMBED, default=True, ours=_TEMPERED),
-        _SAMPLER, _NUM_NEG,
+        *_NETWORK, _choice("loss_type", "softmax", "cross_entropy", "max_margin"),
+        replace(_NORM_EMBED, default=True, ours=_TEMPERED), _SAMPLER, _NUM_NEG,
         _boolean("use_bn", True), _DROPOUT, _layers("hidden_units", 128, 64, 32), _positive("margin", 1.0, 100),
-        _boolean("use_correction", True), replace(_float("temperature", 0.1, 0, 100), ours=_TEMPERED), _boolean("remove_accidental_hits", False),
+        _boolean("use_correction", True),
+        replace(_float("temperature", 0.1, 0, 100), ours=_TEMPERED), _boolean("remove_accidental_hits", False),
     )),
     Algorithm("YouTubeRetrieval", "tensorflow", (
         *_NETWORK, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
