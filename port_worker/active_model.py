@@ -6,13 +6,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from protocol.messages import atom_keys
-
 from port_worker.serving.embedding import EmbeddingModel
 from port_worker.store.errors import ModelDamaged, StoreError
 from port_worker.store.models import ModelStore
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
+from protocol.messages import atom_keys
 
 
 class ActiveModel:
@@ -63,7 +62,7 @@ class ActiveModel:
         return self._open(version)
 
     def _open(self, version: str) -> EmbeddingModel:
-        model = EmbeddingModel.load(self.store, version)
+        model = EmbeddingModel.from_store(self.store, version)
         model.warm()
         return model
 

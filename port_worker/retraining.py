@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.arguments import Retrain
-from protocol.messages import atom_keys
-
 from port_worker.active_model import ActiveModel
 from port_worker.config import Settings
 from port_worker.store.errors import StoreError
@@ -18,8 +15,10 @@ from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Job
 from port_worker.training.process import TrainerProcess
 from port_worker.training.progress import Progress
+from protocol.arguments import Retrain
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
+from protocol.messages import atom_keys
 
 Report = Callable[[dict[Atom, Any]], None]
 
@@ -85,7 +84,9 @@ class Retraining:
         if run is None:
             return None
         try:
-            return self._swap(run) if run.swap else self._read(run)
+            if run.swap is not None:
+                return self._swap(run)
+            self._read(run)
         except ProtocolError:
             self.close()
             raise
@@ -95,6 +96,7 @@ class Retraining:
         except OSError as error:
             self.close()
             raise ProtocolError("training_failed", f"model: expected it to load, got {error}") from error
+        return None
 
     def _read(self, run: _Run) -> None:
         for message in run.process.read():
