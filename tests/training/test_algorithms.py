@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from port_worker.store.embedding import EmbeddingArrays
+from port_worker.serving.embedding import EmbeddingModel, RecommendRequest
+from port_worker.store.embedding import KIND, EmbeddingArrays
+from port_worker.store.models import ModelStore
 from port_worker.training import catalogue, dataset, fit
 from port_worker.training.catalogue import ALGORITHMS
 from port_worker.training.dataset import TrainingData
@@ -18,6 +20,7 @@ from tests.training.conftest import make_interactions
 
 USERS_COMPARED = 200
 LENGTH = 10
+TIE = 1e-4
 _QUICK: dict[str, object] = {"n_epochs": 2, "seed": 3}
 
 pytestmark = pytest.mark.usefixtures("_libraries")
@@ -39,27 +42,38 @@ def silent(_progress: Progress) -> None:
     """Hear nothing."""
 
 
-def served_scores(arrays: EmbeddingArrays, user: int) -> NDArray[np.float64]:
-    """The scores of all items for a user, those had before out of the ranking: what the serving room ranks by."""
-    scores: NDArray[np.float64] = arrays.item_vectors.astype(np.float64) @ arrays.user_vectors[user].astype(np.float64)
-    start, end = arrays.consumed_indptr[user : user + 2]
-    scores[arrays.consumed_items[start:end]] = -np.inf
-    return scores
+def stored(name: str, arrays: EmbeddingArrays, root: Path) -> EmbeddingModel:
+    """The model as a worker serves it: written, published, mapped."""
+    store = ModelStore(root)
+    with store.stage() as staging:
+        arrays.write(staging.path)
+        users, items = len(arrays.user_ids), len(arrays.item_ids)
+        manifest = staging.publish(
+            algorithm=name, kind=KIND, params={}, users=users, items=items, rows=1, source="test", libraries={}
+        )
+    return EmbeddingModel.from_store(store, manifest.version)
 
 
 @each_algorithm
 def test_what_is_served_equals_its_own_recommendations(name: str, data: TrainingData, tmp_path: Path) -> None:
-    heard: list[Progress] = []
-    model, arrays = fit.fitted(name, params_of(name, data), data, Reporter(heard.append))
-    arrays.write(tmp_path)
-    stored = EmbeddingArrays.open(tmp_path)
+    model, arrays = fit.fitted(name, params_of(name, data), data, Reporter(silent))
     theirs = model.recommend_user(list(range(USERS_COMPARED)), LENGTH)
-    for user in range(USERS_COMPARED):
-        scores = served_scores(stored, user)
-        # Items of equal score may change places: the scores must be the best ones, in order.
-        np.testing.assert_allclose(scores[theirs[user]], np.sort(scores)[::-1][:LENGTH], rtol=1e-4, atol=1e-5)
-    assert [progress.phase for progress in heard if progress.phase != "fit"] == ["export"]
-    assert heard[0].phase == "fit"
+    users = [user.decode() for user in data.user_ids[:USERS_COMPARED].tolist()]
+    answers = stored(name, arrays, tmp_path).recommend([RecommendRequest(user, LENGTH) for user in users])
+    for row, answer in enumerate(answers):
+        expected = data.item_ids[theirs[row]].tolist()
+        found, scores = zip(*answer.items, strict=True)
+        assert answer.source == "model"
+        # The scores of their items in their order are ours in our order: only equal ones may have changed places.
+        expected_scores = arrays.item_vectors[theirs[row]] @ arrays.user_vectors[row]
+        np.testing.assert_allclose(expected_scores, scores, rtol=1e-5, atol=1e-6)
+        apart = {item for item, others in zip(found, _gaps(scores), strict=True) if others > TIE}
+        assert apart <= set(expected)
+
+
+def _gaps(scores: tuple[float, ...]) -> NDArray[np.float64]:
+    """How far each score is from the last of the list, where another item may stand in its place."""
+    return np.array(scores) - scores[-1]
 
 
 @each_algorithm

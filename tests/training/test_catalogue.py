@@ -133,7 +133,7 @@ def test_an_unknown_parameter_is_told_the_known_ones() -> None:
         ("TwoTower", "hidden_units", "64"),
         ("TwoTower", "dropout_rate", 1),
         ("Caser", "seed", -1),
-        ("GraphSage", "sampler", "unconsumed"),
+        ("GraphSage", "sampler", "out-batch"),
         ("Caser", "random_num", 5),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_bad_value_is_named_with_what_was_expected(algorithm: str, name: str, 
 
 
 def test_samplers_follow_the_paradigm() -> None:
-    assert refusal("GraphSage", paradigm="u2i", sampler="out-batch").details["parameter"] == "sampler"
+    assert refusal("GraphSage", paradigm="i2i", sampler="unconsumed").details["parameter"] == "sampler"
 
 
 json_values = st.recursive(
