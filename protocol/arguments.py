@@ -1,135 +1,158 @@
-"""Each op's arguments, checked: a frozen dataclass for an op, and one table of what every argument may be."""
+"""The arguments of each op, checked: a frozen dataclass an op, and in it a reader for each argument.
+
+A reader takes a decoded term and gives the value, or says what it expected instead; `parse_arguments` does the rest.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field, fields
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
 from protocol.limits import MAX_EXCLUDE, MAX_ID_BYTES, MAX_ITEMS
-from protocol.messages import Call, shown
+from protocol.messages import Call
 
 Id: TypeAlias = int | str
+Reader: TypeAlias = Callable[[str, Any], Any]
+"""Takes an argument's name and its term."""
+
+
+def _refuse(name: str, expected: str, term: Any) -> ProtocolError:
+    got = shorten(term)
+    return ProtocolError(
+        "invalid_argument",
+        f"{name}: expected {expected}, got {got}",
+        {"field": name, "expected": expected, "got": got},
+    )
+
+
+def _integer(low: int, high: int) -> Reader:
+    def read(name: str, term: Any) -> int:
+        if type(term) is not int or not low <= term <= high:
+            raise _refuse(name, f"an integer from {low} to {high}", term)
+        return term
+
+    return read
+
+
+def _text(name: str, term: Any) -> str:
+    """A non-empty UTF-8 binary. NUL is refused because numpy's fixed-width strings end there."""
+    expected = f"a UTF-8 binary of 1 to {MAX_ID_BYTES} bytes without NUL"
+    if not isinstance(term, bytes) or not 1 <= len(term) <= MAX_ID_BYTES or 0 in term:
+        raise _refuse(name, expected, term)
+    try:
+        return term.decode()
+    except UnicodeDecodeError:
+        raise _refuse(name, expected, term) from None
+
+
+def _identifier(name: str, term: Any) -> Id:
+    if type(term) is int and -(2**63) <= term < 2**63:
+        return term
+    if isinstance(term, bytes):
+        return _text(name, term)
+    raise _refuse(name, "a 64-bit integer or a UTF-8 binary", term)
+
+
+def _list_of(read: Reader, most: int) -> Reader:
+    def read_list(name: str, term: Any) -> tuple[Any, ...]:
+        if not isinstance(term, list):
+            raise _refuse(name, "a list", term)
+        if len(term) > most:
+            raise ProtocolError(
+                "invalid_argument",
+                f"{name}: expected at most {most} elements, got {len(term)}",
+                {"field": name, "expected": f"at most {most} elements", "got": f"{len(term)} elements"},
+            )
+        return tuple(read(f"{name}[{index}]", element) for index, element in enumerate(term))
+
+    return read_list
+
+
+def _scalar(name: str, term: Any) -> Any:
+    if isinstance(term, bytes):
+        return _text(name, term)
+    if type(term) in (int, float, bool, type(None)):
+        return term
+    raise _refuse(name, "an integer, a float, a boolean, nil, a binary, or a list of those", term)
+
+
+def _hyperparameters(name: str, term: Any) -> dict[str, Any]:
+    if not isinstance(term, dict):
+        raise _refuse(name, "a map", term)
+    return {_text(f"{name}, a key", key): _hyperparameter(f"{name}.{shorten(key)}", term[key]) for key in term}
+
+
+def _hyperparameter(name: str, term: Any) -> Any:
+    return list(_list_of(_scalar, MAX_ITEMS)(name, term)) if isinstance(term, list) else _scalar(name, term)
+
+
+def _optional(read: Reader) -> Reader:
+    return lambda name, term: None if term is None else read(name, term)
+
+
+def _argument(read: Reader, **default: Any) -> Any:
+    return dataclasses.field(metadata={"read": read}, **default)
 
 
 @dataclass(frozen=True)
 class NoArguments:
-    """Of `ping`, `status`, `models` and `drain`."""
+    """`ping`, `status`, `models` and `drain`."""
 
 
 @dataclass(frozen=True)
 class Recommend:
-    """Of `recommend`."""
+    """Whom to recommend to, how many items, and which items not."""
 
-    user: Id
-    n: int = 10
-    exclude: tuple[Id, ...] = ()
+    user: Id = _argument(_identifier)
+    n: int = _argument(_integer(1, MAX_ITEMS), default=10)
+    exclude: tuple[Id, ...] = _argument(_list_of(_identifier, MAX_EXCLUDE), default=())
 
 
 @dataclass(frozen=True)
 class Retrain:
-    """Of `retrain`. The algorithm is the worker's default when None."""
+    """What to train. An algorithm of None is the worker's default; hyper-parameters are checked by the trainer."""
 
-    algorithm: str | None = None
-    params: dict[str, Any] = field(default_factory=dict)
+    algorithm: str | None = _argument(_optional(_text), default=None)
+    params: dict[str, Any] = _argument(_hyperparameters, default_factory=dict)
 
 
 Arguments: TypeAlias = NoArguments | Recommend | Retrain
 
-_ARGUMENTS: dict[str, type[Arguments]] = {
+ARGUMENTS: Mapping[str, type[Arguments]] = {
     "ping": NoArguments,
     "status": NoArguments,
-    "models": NoArguments,
-    "drain": NoArguments,
     "recommend": Recommend,
     "retrain": Retrain,
+    "models": NoArguments,
+    "drain": NoArguments,
 }
 
 
 def parse_arguments(call: Call) -> Arguments:
-    """A call's arguments. Raises ProtocolError: `missing_argument`, `unknown_argument` or `invalid_argument`."""
-    kind = _ARGUMENTS[call.op]
-    known = {one.name: one for one in fields(kind)}
+    """Check a call's arguments. Raises ProtocolError: `unknown_argument`, `missing_argument`, `invalid_argument`."""
+    kind = ARGUMENTS[call.op]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     for name in call.args:
-        if name not in known:
-            raise _error("unknown_argument", name, _one_of(list(known)), name)
-    for name, one in known.items():
-        required = one.default is MISSING and one.default_factory is MISSING
-        if required and name not in call.args:
-            raise _error("missing_argument", name, "a value", "nothing")
-    return kind(**{name: _CHECKS[name](name, value) for name, value in call.args.items()})
+        if name not in fields:
+            raise _unknown(call.op, name, list(fields))
+    for name, field in fields.items():
+        if name not in call.args and _is_required(field):
+            message = f"{call.op}: expected the argument {name}, got none of that name"
+            raise ProtocolError("missing_argument", message, {"op": call.op, "field": name})
+    return kind(**{name: fields[name].metadata["read"](name, term) for name, term in call.args.items()})
 
 
-def _one_of(names: list[str]) -> str:
-    return f"one of {', '.join(names)}" if names else "no arguments"
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _error(code: str, name: str, expected: str, got: str) -> ProtocolError:
+def _unknown(op: str, name: str, known: list[str]) -> ProtocolError:
     return ProtocolError(
-        code, f"{name}: expected {expected}, got {got}", {"field": name, "expected": expected, "got": got}
+        "unknown_argument",
+        f"{op}: expected {', '.join(known) or 'no arguments'}, got {name}",
+        {"op": op, "field": name, "known": known},
     )
-
-
-def _invalid(name: str, expected: str, value: Any) -> ProtocolError:
-    return _error("invalid_argument", name, expected, shown(value))
-
-
-def _id(name: str, value: Any) -> Id:
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return value
-    if isinstance(value, bytes) and 0 < len(value) <= MAX_ID_BYTES and b"\0" not in value:
-        return _text(name, value)
-    raise _invalid(name, f"a 64-bit integer, or a UTF-8 string of 1 to {MAX_ID_BYTES} bytes without NUL", value)
-
-
-def _text(name: str, value: Any) -> str:
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            pass
-    raise _invalid(name, "a UTF-8 string", value)
-
-
-def _count(name: str, value: Any) -> int:
-    if type(value) is int and 1 <= value <= MAX_ITEMS:
-        return value
-    raise _invalid(name, f"an integer from 1 to {MAX_ITEMS}", value)
-
-
-def _ids(name: str, value: Any) -> tuple[Id, ...]:
-    if not isinstance(value, list) or len(value) > MAX_EXCLUDE:
-        raise _invalid(name, f"a list of at most {MAX_EXCLUDE} ids", value)
-    return tuple(_id(f"{name}[{index}]", element) for index, element in enumerate(value))
-
-
-def _optional_text(name: str, value: Any) -> str | None:
-    return None if value is None else _text(name, value)
-
-
-def _params(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _invalid(name, "a map of hyper-parameters", value)
-    checked = {_text(f"{name}'s key", key): element for key, element in value.items()}
-    return {key: _param(f"{name}.{key}", element) for key, element in checked.items()}
-
-
-def _param(name: str, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_param(f"{name}[{index}]", element) for index, element in enumerate(value)]
-    if isinstance(value, bytes):
-        return _text(name, value)
-    if value is None or type(value) in (int, bool) or (type(value) is float and math.isfinite(value)):
-        return value
-    raise _invalid(name, "a number, a string, true, false, nil, or a list of them", value)
-
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "user": _id,
-    "n": _count,
-    "exclude": _ids,
-    "algorithm": _optional_text,
-    "params": _params,
-}

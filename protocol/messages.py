@@ -1,44 +1,52 @@
-"""The messages, as frozen dataclasses, and their terms. SPEC.md says what each means and what its maps hold."""
+"""The messages: frozen dataclasses on one side, payloads of frames on the other.
+
+A host sends `Call` and `Cancel`, a worker everything else. The terms are SPEC.md's. In what a worker says, keys and
+values of the closed set are `Atom`, whatever comes from data is `str` or `bytes`; `atom_keys` writes such a map.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from protocol import etf
 from protocol.atoms import OPS, Atom
+from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
-from protocol.etf import decode, encode
 from protocol.limits import MAX_CALL_ID, MAX_DEADLINE_MS
+
+_INFINITY = Atom("infinity")
+_CONSTANTS: dict[Any, str] = {None: "nil", True: "true", False: "false"}
 
 
 @dataclass(frozen=True)
 class Call:
-    """Host to worker. `deadline_ms` is what is left on sending, None without a deadline."""
+    """`{call, Id, Op, Args, DeadlineMs | infinity}`. `deadline_ms` is what is left on arrival; None is infinity."""
 
     id: int
     op: str
-    args: dict[str, Any]
+    args: dict[str, Any] = field(default_factory=dict)
     deadline_ms: int | None = None
 
 
 @dataclass(frozen=True)
 class Cancel:
-    """Host to worker: the host no longer wants the answer to a call."""
+    """`{cancel, Id}`."""
 
     id: int
 
 
 @dataclass(frozen=True)
 class Hello:
-    """Worker to host, first of all."""
+    """`{hello, Facts}`, the first message of a worker."""
 
     facts: dict[Any, Any]
 
 
 @dataclass(frozen=True)
 class Ok:
-    """Worker to host: a call's result, its last message."""
+    """`{ok, Id, Result}`, which ends a call."""
 
     id: int
     result: Any
@@ -46,23 +54,23 @@ class Ok:
 
 @dataclass(frozen=True)
 class ErrorReply:
-    """Worker to host: a call's failure, its last message. `id` is None where the frame's could not be read."""
+    """`{error, Id | nil, Facts}`, which ends a call; an `id` of None answers a frame whose id could not be read."""
 
     id: int | None
     code: str
     message: str
     retryable: bool
-    details: dict[Any, Any] = field(default_factory=dict)
+    details: dict[str, Any]
 
     @classmethod
     def of(cls, call_id: int | None, error: ProtocolError) -> ErrorReply:
-        """The reply that says an error."""
+        """The reply that tells a host of `error`."""
         return cls(call_id, error.code, error.message, error.retryable, error.details)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Worker to host: how far a call is."""
+    """`{progress, Id, Facts}`, any number of times before a call ends."""
 
     id: int
     facts: dict[Any, Any]
@@ -70,7 +78,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Event:
-    """Worker to host, of its own accord."""
+    """`{event, Kind, Facts}`, which belongs to no call."""
 
     kind: str
     facts: dict[Any, Any]
@@ -81,166 +89,196 @@ Outbound: TypeAlias = Hello | Ok | ErrorReply | Progress | Event
 Message: TypeAlias = Inbound | Outbound
 
 
-def atom_keys(**fields: Any) -> dict[Atom, Any]:
-    """A map with atoms as keys, as every map of this protocol has but those whose keys come from data."""
-    return {Atom(name): value for name, value in fields.items()}
+def atom_keys(**facts: Any) -> dict[Atom, Any]:
+    """A map whose keys are atoms."""
+    return {Atom(key): value for key, value in facts.items()}
+
+
+def plain(term: Any) -> Any:
+    """A term for people: atoms and UTF-8 binaries as `str`, keys of maps as `str`; other binaries stay `bytes`."""
+    if isinstance(term, (bytes, str)):
+        return _plain_text(term)
+    if isinstance(term, (list, tuple)):
+        return type(term)(plain(element) for element in term)
+    if isinstance(term, dict):
+        return {_plain_key(key): plain(value) for key, value in term.items()}
+    return term
+
+
+def _plain_text(text: bytes | str) -> str | bytes:
+    if isinstance(text, str):
+        return str(text)
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text
+
+
+def _plain_key(key: Any) -> str:
+    text = _CONSTANTS.get(key) if isinstance(key, bool | None) else plain(key)
+    return text if isinstance(text, str) else shorten(key)
 
 
 def to_payload(message: Message) -> bytes:
-    """A message's frame payload. Raises ProtocolError(`internal`) for a value that is no term of this protocol."""
-    return encode(_TERMS[type(message)](message))
+    """The payload of a frame. A call may have any op and arguments: the worker is the judge of them."""
+    return etf.encode(_to_term(message), any_atom=isinstance(message, Call))
 
 
-_TERMS: dict[type, Any] = {
-    Call: lambda m: (
-        Atom("call"),
-        m.id,
-        Atom(m.op),
-        atom_keys(**m.args),
-        Atom("infinity") if m.deadline_ms is None else m.deadline_ms,
-    ),
-    Cancel: lambda m: (Atom("cancel"), m.id),
-    Hello: lambda m: (Atom("hello"), m.facts),
-    Ok: lambda m: (Atom("ok"), m.id, m.result),
-    ErrorReply: lambda m: (Atom("error"), m.id, _error_term(m)),
-    Progress: lambda m: (Atom("progress"), m.id, m.facts),
-    Event: lambda m: (Atom("event"), Atom(m.kind), m.facts),
-}
+def _to_term(message: Message) -> tuple[Any, ...]:
+    match message:
+        case Call(call_id, op, args, deadline_ms):
+            deadline = _INFINITY if deadline_ms is None else deadline_ms
+            return (Atom("call"), call_id, Atom(op), {Atom(key): value for key, value in args.items()}, deadline)
+        case Cancel(call_id):
+            return (Atom("cancel"), call_id)
+        case Hello(facts):
+            return (Atom("hello"), facts)
+        case Ok(call_id, result):
+            return (Atom("ok"), call_id, result)
+        case ErrorReply():
+            return (Atom("error"), message.id, _error_facts(message))
+        case Progress(call_id, facts):
+            return (Atom("progress"), call_id, facts)
+        case Event(kind, facts):
+            return (Atom("event"), Atom(kind), facts)
 
 
-def _error_term(reply: ErrorReply) -> dict[Atom, Any]:
-    return atom_keys(code=Atom(reply.code), message=reply.message, retryable=reply.retryable, details=reply.details)
+def _error_facts(reply: ErrorReply) -> dict[Atom, Any]:
+    return atom_keys(
+        code=Atom(reply.code), message=reply.message, retryable=reply.retryable, details=dict(reply.details)
+    )
 
 
 def parse_inbound(payload: bytes) -> Inbound:
-    """What a host sent. Raises ProtocolError, with `call_id` set wherever the id could be read."""
-    term = decode(payload)
+    """Read what a host said.
+
+    Raises ProtocolError: `malformed_term`, `malformed_message` or `unknown_op`. Its `call_id` is that of the call, where
+    one could be read: a bad cancel has none, because an error with its id would end the call that it names.
+    """
+    parsed = _parse(payload, _INBOUND)
+    assert isinstance(parsed, Call | Cancel)
+    return parsed
+
+
+def parse_outbound(payload: bytes) -> Outbound:
+    """Read what a worker said. Raises ProtocolError: `malformed_term` or `malformed_message`.
+
+    Facts and results are terms as `etf.decode` gives them; `plain` makes them readable. An error's fields are plain.
+    """
+    parsed = _parse(payload, _OUTBOUND)
+    assert not isinstance(parsed, Call | Cancel)
+    return parsed
+
+
+_Parser: TypeAlias = Callable[[tuple[Any, ...]], Message]
+
+
+def _parse(payload: bytes, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
+    term = etf.decode(payload)
     if not isinstance(term, tuple) or not term:
-        raise _malformed("message", "a tuple that begins with call or cancel", term)
-    call_id = _readable_id(term)
+        raise _malformed("message", "a tuple that starts with an atom", term)
+    tag = _atom_name(term[0])
+    size, parse = parsers.get(tag or "", (0, None))
+    if parse is None:
+        raise _malformed("message", f"a tuple that starts with {' or '.join(parsers)}", term[0])
+    call_id = term[1] if tag == "call" and len(term) > 1 and _is_call_id(term[1]) else None
     try:
-        if _is_tagged(term, "call", 5):
-            return _call(term)
-        if _is_tagged(term, "cancel", 2):
-            return Cancel(_id(term[1]))
-        raise _malformed("message", "{call, Id, Op, Args, Deadline} or {cancel, Id}", term)
+        if len(term) != size:
+            raise _malformed(tag or "", f"a tuple of {size}", term)
+        return parse(term)
     except ProtocolError as error:
         error.call_id = call_id
         raise
 
 
-def _is_tagged(term: tuple[Any, ...], tag: str, size: int) -> bool:
-    return isinstance(term[0], Atom) and term[0] == tag and len(term) == size
-
-
-def _readable_id(term: tuple[Any, ...]) -> int | None:
-    return term[1] if len(term) > 1 and _is_id(term[1]) else None
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= MAX_CALL_ID
-
-
-def _id(value: Any) -> int:
-    if not _is_id(value):
-        raise _malformed("id", f"an integer from 0 to {MAX_CALL_ID}", value)
-    return int(value)
-
-
-def _call(term: tuple[Any, ...]) -> Call:
+def _parse_call(term: tuple[Any, ...]) -> Call:
     _tag, call_id, op, args, deadline = term
-    if not isinstance(op, Atom):
-        raise _malformed("op", "an atom", op)
-    call = Call(_id(call_id), str(op), _args(args), _deadline(deadline))
-    if op not in OPS:
+    return Call(_call_id(call_id), _op(op), _arguments(args), _deadline_ms(deadline))
+
+
+def _parse_error(term: tuple[Any, ...]) -> ErrorReply:
+    facts = _facts(term[2])
+    code, message = _atom_name(facts.get("code")), plain(facts.get("message"))
+    retryable, details = facts.get("retryable"), facts.get("details")
+    if code is None or not isinstance(message, str) or not isinstance(retryable, bool) or not isinstance(details, dict):
+        raise _malformed("error", "a map of code, message, retryable and details", term[2])
+    return ErrorReply(None if term[1] is None else _call_id(term[1]), code, message, retryable, plain(details))
+
+
+def _op(term: Any) -> str:
+    name = _atom_name(term)
+    if name is None:
+        raise _malformed("op", "an atom", term)
+    if name not in OPS:
         raise ProtocolError(
-            "unknown_op",
-            f"op: expected one of {', '.join(OPS)}, got {op}",
-            {"field": "op", "expected": list(OPS), "got": str(op)},
+            "unknown_op", f"op: expected one of {', '.join(OPS)}, got {shorten(term)}", {"op": name, "known": list(OPS)}
         )
-    return call
+    return name
 
 
-def _args(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _malformed("args", "a map", value)
-    for key in value:
-        if not isinstance(key, Atom):
+def _arguments(term: Any) -> dict[str, Any]:
+    names = {key: _atom_name(key) for key in _facts(term, "args")}
+    for key, name in names.items():
+        if name is None:
             raise _malformed("args", "atoms as keys", key)
-    return {str(key): element for key, element in value.items()}
+    return {str(names[key]): value for key, value in term.items()}
 
 
-def _deadline(value: Any) -> int | None:
-    if isinstance(value, Atom) and value == "infinity":
+def _deadline_ms(term: Any) -> int | None:
+    if term == _INFINITY:
         return None
-    if type(value) is int and 0 <= value <= MAX_DEADLINE_MS:
-        return value
-    raise _malformed("deadline", f"milliseconds from 0 to {MAX_DEADLINE_MS}, or infinity", value)
+    if type(term) is int and 0 <= term <= MAX_DEADLINE_MS:
+        return term
+    raise _malformed("deadline", f"milliseconds from 0 to {MAX_DEADLINE_MS}, or infinity", term)
 
 
-def _malformed(field_name: str, expected: str, value: Any) -> ProtocolError:
-    got = shown(value)
+def _facts(term: Any, name: str = "facts") -> dict[Any, Any]:
+    if not isinstance(term, dict):
+        raise _malformed(name, "a map", term)
+    return term
+
+
+def _is_call_id(term: Any) -> bool:
+    return type(term) is int and 0 <= term <= MAX_CALL_ID
+
+
+def _call_id(term: Any) -> int:
+    if not _is_call_id(term):
+        raise _malformed("id", f"an integer from 0 to {MAX_CALL_ID}", term)
+    return int(term)
+
+
+def _kind(term: Any) -> str:
+    name = _atom_name(term)
+    if name is None:
+        raise _malformed("event", "an atom as its kind", term)
+    return name
+
+
+def _atom_name(term: Any) -> str | None:
+    """The name of an atom, nil, true and false included; None for any other term."""
+    if isinstance(term, Atom):
+        return str(term)
+    return _CONSTANTS[term] if isinstance(term, bool | None) else None
+
+
+def _malformed(name: str, expected: str, term: Any) -> ProtocolError:
+    got = shorten(term)
     return ProtocolError(
         "malformed_message",
-        f"{field_name}: expected {expected}, got {got}",
-        {"field": field_name, "expected": expected, "got": got},
+        f"{name}: expected {expected}, got {got}",
+        {"field": name, "expected": expected, "got": got},
     )
 
 
-_MOST_SHOWN = 80
-
-
-def shown(value: Any) -> str:
-    """A decoded term for an error's text: short, however large the term."""
-    if isinstance(value, (bytes, str)):
-        text = repr(value[:_MOST_SHOWN])
-    elif isinstance(value, (list, tuple, dict)):
-        text = f"a {type(value).__name__} of {len(value)}"
-    elif value is None or isinstance(value, bool):
-        text = "nil" if value is None else str(value).lower()
-    else:
-        text = str(value)
-    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
-
-
-def parse_outbound(payload: bytes) -> Outbound:
-    """What a worker sent, for hosts in Python. Raises ProtocolError."""
-    term = decode(payload)
-    if not isinstance(term, tuple) or not term or not isinstance(term[0], Atom):
-        raise _malformed("message", "a tuple that begins with an atom", term)
-    tag, *rest = term
-    build = _OUTBOUND.get((str(tag), len(rest)))
-    if build is None:
-        raise _malformed("message", "hello, ok, error, progress or event", str(tag))
-    message: Outbound = build(*rest)
-    return message
-
-
-def _error_reply(call_id: int | None, facts: Mapping[Any, Any]) -> ErrorReply:
-    said = plain(facts)
-    return ErrorReply(call_id, said["code"], said["message"], said["retryable"], said["details"])
-
-
-_OUTBOUND: dict[tuple[str, int], Any] = {
-    ("hello", 1): Hello,
-    ("ok", 2): Ok,
-    ("error", 2): _error_reply,
-    ("progress", 2): Progress,
-    ("event", 2): lambda kind, facts: Event(str(kind), facts),
+_INBOUND: dict[str, tuple[int, _Parser]] = {
+    "call": (5, _parse_call),
+    "cancel": (2, lambda term: Cancel(_call_id(term[1]))),
 }
-
-
-def plain(term: Any) -> Any:
-    """A decoded term for people and JSON: atoms and UTF-8 binaries as `str`, other binaries as `bytes`."""
-    if isinstance(term, Atom):
-        return str(term)
-    if isinstance(term, bytes):
-        try:
-            return term.decode()
-        except UnicodeDecodeError:
-            return term
-    if isinstance(term, dict):
-        return {plain(key): plain(value) for key, value in term.items()}
-    if isinstance(term, (list, tuple)):
-        return type(term)(map(plain, term))
-    return term
+_OUTBOUND: dict[str, tuple[int, _Parser]] = {
+    "hello": (2, lambda term: Hello(_facts(term[1]))),
+    "ok": (3, lambda term: Ok(_call_id(term[1]), term[2])),
+    "error": (3, _parse_error),
+    "progress": (3, lambda term: Progress(_call_id(term[1]), _facts(term[2]))),
+    "event": (3, lambda term: Event(_kind(term[1]), _facts(term[2]))),
+}

@@ -1,85 +1,103 @@
-"""The worker's side of a session: its states, and which calls are in flight.
+"""The session: which calls a worker takes, and which are still unanswered.
 
-Theory of operation. A session is in one of four states::
+Theory of operation. A worker lives through four states, in one direction only:
 
-    starting --ready--> ready --drain--> draining --close--> closed
-        \\__________________________________close___________/
+    starting    loading its model; reads nothing, so the pipe holds what a host says too early
+    ready       from `hello` on: takes every call
+    draining    after the op `drain` or SIGTERM: answers what is in flight, takes only ops that report
+    closed      the host's end of stdin is closed, or the stream cannot be followed any further
 
-While `starting` nothing is read, so nothing can be asked. In `ready` every op is admitted. In `draining` no new work
-is: only the ops that tell about the worker (`ping`, `status`) and another `drain` are, so that a host can watch it end;
-what was in flight is finished. `closed` is final. An id is in flight from its admission until its answer is sent, and
-is the host's to use again from then on; so a cancel of an id that is not in flight is no error: the answer may have
-crossed it.
+A call is in flight from `admit` until `finish`; every admitted call is finished exactly once, by `ok` or `error`. While
+it is in flight its id is taken; afterwards the host may use the id again. A cancel races with the answer, and a host
+cannot know who won: a cancel of an id that is not in flight is therefore no error and has no answer. The ids in flight
+are bounded, and so is the memory that a host can make a worker hold. `TRANSITIONS` and `TAKES` are all there is to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from protocol.atoms import OPS
 from protocol.errors import ProtocolError
 from protocol.limits import MAX_IN_FLIGHT
 
-TRANSITIONS: dict[tuple[str, str], str] = {
-    ("starting", "ready"): "ready",
-    ("ready", "drain"): "draining",
-    ("draining", "drain"): "draining",
+TRANSITIONS: Mapping[tuple[str, str], str] = {
+    ("starting", "become_ready"): "ready",
+    ("starting", "start_draining"): "draining",
+    ("draining", "become_ready"): "draining",
+    ("ready", "start_draining"): "draining",
+    ("draining", "start_draining"): "draining",
     ("starting", "close"): "closed",
     ("ready", "close"): "closed",
     ("draining", "close"): "closed",
     ("closed", "close"): "closed",
 }
+"""(state, event) to the next state. What is absent is a defect of the worker."""
 
-ADMITTED_WHILE_DRAINING = frozenset({"ping", "status", "drain"})
+TAKES: Mapping[str, frozenset[str]] = {
+    "starting": frozenset(),
+    "ready": frozenset(OPS),
+    "draining": frozenset(("ping", "status", "drain")),
+    "closed": frozenset(),
+}
+"""The ops that are taken in each state."""
 
 
 class Session:
-    """States and ids; no I/O."""
+    """The state of one worker, and the ids of its calls in flight."""
 
     def __init__(self, max_in_flight: int = MAX_IN_FLIGHT) -> None:
-        self.state = "starting"
-        self._max_in_flight = max_in_flight
+        self._state = "starting"
         self._live: set[int] = set()
+        self._max_in_flight = max_in_flight
 
-    def _move(self, event: str) -> None:
-        target = TRANSITIONS.get((self.state, event))
-        if target is None:
-            raise ValueError(f"session: {event!r} is not possible while {self.state}")
-        self.state = target
-
-    def become_ready(self) -> None:
-        """Hello is about to be sent. Raises ValueError in any state but `starting`."""
-        self._move("ready")
-
-    def start_draining(self) -> None:
-        """Admit no more work. Raises ValueError unless `ready` or `draining`."""
-        self._move("drain")
-
-    def close(self) -> None:
-        """The end, from any state."""
-        self._move("close")
-        self._live.clear()
-
-    def admit(self, call_id: int, op: str) -> None:
-        """Put a call in flight. Raises ProtocolError: `id_in_use`, `draining` or `overloaded`."""
-        if call_id in self._live:
-            raise ProtocolError("id_in_use", f"id: expected one that is not in flight, got {call_id}", {"id": call_id})
-        if self.state != "ready" and not (self.state == "draining" and op in ADMITTED_WHILE_DRAINING):
-            raise ProtocolError("draining", f"{op}: expected a worker that is ready, got one that is {self.state}")
-        if len(self._live) >= self._max_in_flight:
-            raise ProtocolError(
-                "overloaded",
-                f"{op}: expected fewer than {self._max_in_flight} calls in flight, got as many",
-                {"limit": self._max_in_flight},
-            )
-        self._live.add(call_id)
-
-    def finish(self, call_id: int) -> None:
-        """The call's answer is being sent."""
-        self._live.discard(call_id)
-
-    def is_live(self, call_id: int) -> bool:
-        """Whether a call of this id is in flight."""
-        return call_id in self._live
+    @property
+    def state(self) -> str:
+        """One of `protocol.atoms.STATES`."""
+        return self._state
 
     @property
     def in_flight(self) -> int:
-        """How many calls are in flight."""
+        """How many calls are admitted and not finished."""
         return len(self._live)
+
+    def become_ready(self) -> None:
+        """`hello` is about to be sent. A worker that was told to drain while it loaded goes on draining."""
+        self._advance("become_ready")
+
+    def start_draining(self) -> None:
+        """Take no more work; any number of times."""
+        self._advance("start_draining")
+
+    def close(self) -> None:
+        """The stream is at its end; nobody will read an answer."""
+        self._advance("close")
+        self._live.clear()
+
+    def admit(self, call_id: int, op: str) -> None:
+        """Take a call in flight. Raises ProtocolError: `id_in_use`, `draining` or `overloaded`."""
+        if call_id in self._live:
+            raise ProtocolError("id_in_use", f"id: expected one that is not in flight, got {call_id}", {"id": call_id})
+        if op not in TAKES[self._state]:
+            raise ProtocolError("draining", f"{op}: expected a ready worker, this one is {self._state}", {"op": op})
+        if len(self._live) >= self._max_in_flight:
+            raise ProtocolError(
+                "overloaded",
+                f"{op}: expected at most {self._max_in_flight} calls in flight, got one more",
+                {"op": op, "limit": self._max_in_flight},
+            )
+        self._live.add(call_id)
+
+    def is_live(self, call_id: int) -> bool:
+        """Whether a call is in flight."""
+        return call_id in self._live
+
+    def finish(self, call_id: int) -> None:
+        """A call is answered. Nothing happens when it is not in flight."""
+        self._live.discard(call_id)
+
+    def _advance(self, event: str) -> None:
+        state = TRANSITIONS.get((self._state, event))
+        if state is None:
+            raise ValueError(f"session: {event} is not possible while {self._state}")
+        self._state = state
