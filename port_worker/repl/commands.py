@@ -138,12 +138,12 @@ def algorithms(session: Session, words: list[str]) -> Algorithms | AlgorithmPara
 
 def raw(session: Session, words: list[str]) -> Exchange:
     """Send a term of the user's own, and show both sides of the wire. `words` is the rest of the line, unsplit."""
+    if not words:
+        raise arguments.UsageError("TERM is missing; for example {call, 1, ping, #{}, infinity}")
     from protocol.erlang_syntax import parse_text
 
     from protocol.etf import encode
 
-    if not words:
-        raise arguments.UsageError("TERM is missing; for example {call, 1, ping, #{}, infinity}")
     payload = encode(parse_text(words[0]))
     heard = session.exchange(payload)
     return Exchange([_frame("out", payload), *(_frame("in", each) for each in heard)])

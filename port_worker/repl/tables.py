@@ -79,8 +79,8 @@ def _(result: results.Models) -> list[Table | Text]:
         return [Text("no models yet; `retrain` makes one")]
     rows = [
         (
-            "*" if each["active"] else "", each["version"], each["algorithm"], moment(each["created_at"]),
-            *_counts(each), size(each["bytes"]), "damaged" if each["damaged"] else "",
+            "*" if each["active"] else "", each["version"], each["algorithm"], _made(each),
+            *_counts(each), "damaged" if each["damaged"] else "",
         )
         for each in result.versions
     ]  # fmt: skip
@@ -174,7 +174,13 @@ def _model_line(version: str, exhausted: bool) -> Text:
 
 
 def _table(columns: list[str], rows: Iterable[tuple[object, ...]], title: str | None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=None if title is None else _text(title, "bold"), title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        title=None if title is None else _text(title, "bold"),
+        title_justify="left",
+    )
     for name in columns:
         # What a user copies is never cut: an id is folded where the window is too narrow, everything else shortened.
         folded = name in {"id", "item", "version", "value", "keys", "expected", ""}
@@ -207,8 +213,14 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def _counts(model: dict[str, Any]) -> list[str]:
-    return [_value(model[key]) if model[key] is None else f"{model[key]:,}" for key in ("rows", "users", "items")]
+def _made(model: dict[str, Any]) -> str | None:
+    return None if model["created_at"] is None else moment(model["created_at"])
+
+
+def _counts(model: dict[str, Any]) -> list[str | None]:
+    """Rows, users, items and size; a damaged version may not know them."""
+    counts = [None if model[key] is None else f"{model[key]:,}" for key in ("rows", "users", "items")]
+    return [*counts, None if model["bytes"] is None else size(model["bytes"])]
 
 
 def _facts(facts: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -1,0 +1,132 @@
+"""A session that talks to a fake worker about a small world of two users and three items."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from port_worker.host import WorkerError, WorkerGone
+from port_worker.repl.session import Session
+from port_worker.repl.world import World, choose_world
+
+OPS = ["ping", "status", "recommend", "retrain", "models", "drain"]
+ADA, BO = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
+FOX, CAVE, LAMP = (f"1111111{digit}-0000-4000-8000-00000000000{digit}" for digit in "123")
+
+
+class FakeHost:
+    """Answers as a worker does; `answers` overrides the answer to an op, with a value or an exception."""
+
+    def __init__(self, model: str | None = "ALS", ops: list[str] | None = None) -> None:
+        self.hello: dict[str, Any] = {"ops": ops or OPS}
+        self.algorithm = model
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, Any] = {}
+        self.is_dead = False
+        self.is_closed = False
+
+    @property
+    def ops_called(self) -> list[str]:
+        return [op for op, _args in self.calls if op != "status"]
+
+    def call(
+        self,
+        op: str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = None,
+        on_progress: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Any:
+        self.calls.append((op, dict(args or {})))
+        answer = self.answers.get(op, getattr(self, f"_{op}", None))
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(dict(args or {}), on_progress) if callable(answer) else answer
+
+    def poll(self, timeout: float = 0.0) -> list[Any]:
+        if self.is_dead:
+            raise WorkerGone("the worker ended with status -9", -9)
+        return []
+
+    def raw_exchange(self, payload: bytes, timeout: float = 5.0) -> list[bytes]:
+        return [payload]
+
+    def close(self, grace: float = 5.0) -> int:
+        self.is_closed = True
+        return 0
+
+    def _ping(self, _args: dict[str, Any], _progress: object) -> str:
+        return "pong"
+
+    def _status(self, _args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        model = self.algorithm and {"algorithm": self.algorithm, "version": "v1", "users": 2, "items": 3}
+        return {"state": "ready", "os_pid": 12345, "rss_bytes": 61_000_000, "heavy_modules": [], "model": model}
+
+    def _recommend(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        if self.algorithm is None:
+            raise WorkerError("no_model", "no model has been trained yet", retryable=True, details={})
+        source = "model" if args["user"] in (ADA, BO) else "popular"
+        items = [(FOX, 0.75), (CAVE, 0.5)]
+        return {"items": items, "source": source, "model": "v1", "exhausted": args.get("n", 10) > len(items)}
+
+    def _retrain(self, args: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        self.algorithm = args["algorithm"]
+        progress({"phase": "fit", "share": 0.5, "epoch": 1, "epochs": 2, "loss": 0.25, "rows": None})
+        counts = {"rows": 4, "users": 2, "items": 3, "duration_ms": 1500}
+        return {"version": "v2", "algorithm": self.algorithm, **counts}
+
+
+class Notes:
+    """A report that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.progress: list[Mapping[str, Any]] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+    def training(self, algorithm: str) -> Any:
+        self.said.append(f"training {algorithm}")
+        return nullcontext(self.progress.append)
+
+
+class Bench:
+    """A session with what it talks to; `hosts` are spawned from left to right."""
+
+    def __init__(self, world: World, *hosts: FakeHost, algorithm: str | None = None) -> None:
+        self.notes = Notes()
+        self.spawned: list[FakeHost] = []
+        self._hosts = list(hosts)
+        self.session = Session(world, self.notes, algorithm, self._spawn)
+
+    def _spawn(self) -> FakeHost:
+        self.spawned.append(self._hosts.pop(0))
+        return self.spawned[-1]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with names, in SQLite. `Ada Reyes` visited the map and liked it."""
+    monkeypatch.delenv("PORT_WORKER_SOURCE", raising=False)
+    monkeypatch.delenv("PORT_WORKER_ALGORITHM", raising=False)
+    with closing(sqlite3.connect(tmp_path / "world.sqlite")) as connection:
+        connection.executescript(
+            f"""
+            CREATE TABLE users (id TEXT, username TEXT, display_name TEXT);
+            CREATE TABLE items (id TEXT, kind TEXT, name TEXT, is_public INTEGER);
+            CREATE TABLE interactions (user_id TEXT, item_id TEXT, kind TEXT, weight REAL, time INTEGER);
+            INSERT INTO users VALUES ('{ADA}', 'ada_reyes', 'Ada Reyes'), ('{BO}', 'bo', 'Bo [red]Lind');
+            INSERT INTO items VALUES ('{FOX}', 'avatar', 'Neon Fox', 1), ('{CAVE}', 'map', 'Wet Cave', 1),
+                                     ('{LAMP}', 'prop', 'Old Lamp', 1);
+            INSERT INTO interactions VALUES ('{ADA}', '{CAVE}', 'visit', 1.0, 1767225600),
+                                            ('{ADA}', '{CAVE}', 'favourite', 3.0, 1767225660),
+                                            ('{BO}', '{LAMP}', 'visit', 1.0, 1767225700);
+            """
+        )
+    return choose_world(tmp_path, None)
