@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from protocol.erlang_syntax import shorten
@@ -94,8 +94,8 @@ def _optional(read: Reader) -> Reader:
     return lambda name, term: None if term is None else read(name, term)
 
 
-def _argument(read: Reader, **default: Any) -> Any:
-    return dataclasses.field(metadata={"read": read}, **default)
+def _with(read: Reader) -> dict[str, Any]:
+    return {"read": read}
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,17 @@ class NoArguments:
 class Recommend:
     """Whom to recommend to, how many items, and which items not."""
 
-    user: Id = _argument(_identifier)
-    n: int = _argument(_integer(1, MAX_ITEMS), default=10)
-    exclude: tuple[Id, ...] = _argument(_list_of(_identifier, MAX_EXCLUDE), default=())
+    user: Id = field(metadata=_with(_identifier))
+    n: int = field(default=10, metadata=_with(_integer(1, MAX_ITEMS)))
+    exclude: tuple[Id, ...] = field(default=(), metadata=_with(_list_of(_identifier, MAX_EXCLUDE)))
 
 
 @dataclass(frozen=True)
 class Retrain:
     """What to train. An algorithm of None is the worker's default; hyper-parameters are checked by the trainer."""
 
-    algorithm: str | None = _argument(_optional(_text), default=None)
-    params: dict[str, Any] = _argument(_hyperparameters, default_factory=dict)
+    algorithm: str | None = field(default=None, metadata=_with(_optional(_text)))
+    params: dict[str, Any] = field(default_factory=dict, metadata=_with(_hyperparameters))
 
 
 Arguments: TypeAlias = NoArguments | Recommend | Retrain
@@ -135,19 +135,19 @@ ARGUMENTS: Mapping[str, type[Arguments]] = {
 def parse_arguments(call: Call) -> Arguments:
     """Check a call's arguments. Raises ProtocolError: `unknown_argument`, `missing_argument`, `invalid_argument`."""
     kind = ARGUMENTS[call.op]
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {known.name: known for known in dataclasses.fields(kind)}
     for name in call.args:
         if name not in fields:
             raise _unknown(call.op, name, list(fields))
-    for name, field in fields.items():
-        if name not in call.args and _is_required(field):
+    for name, known in fields.items():
+        if name not in call.args and _is_required(known):
             message = f"{call.op}: expected the argument {name}, got none of that name"
             raise ProtocolError("missing_argument", message, {"op": call.op, "field": name})
     return kind(**{name: fields[name].metadata["read"](name, term) for name, term in call.args.items()})
 
 
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+def _is_required(known: dataclasses.Field[Any]) -> bool:
+    return known.default is dataclasses.MISSING and known.default_factory is dataclasses.MISSING
 
 
 def _unknown(op: str, name: str, known: list[str]) -> ProtocolError:

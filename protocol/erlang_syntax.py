@@ -17,38 +17,9 @@ from protocol.limits import TermLimits
 
 _LIMITS = TermLimits()
 _CHUNK = 1_024
-_RESERVED = frozenset(
-    [
-        "after",
-        "and",
-        "andalso",
-        "band",
-        "begin",
-        "bnot",
-        "bor",
-        "bsl",
-        "bsr",
-        "bxor",
-        "case",
-        "catch",
-        "cond",
-        "div",
-        "else",
-        "end",
-        "fun",
-        "if",
-        "let",
-        "maybe",
-        "not",
-        "of",
-        "or",
-        "orelse",
-        "receive",
-        "rem",
-        "try",
-        "when",
-        "xor",
-    ]
+_RESERVED = re.compile(
+    "after|and|andalso|band|begin|bnot|bor|bsl|bsr|bxor|case|catch|cond|div|else|end|fun|if|let|maybe|not|of|or|orelse"
+    "|receive|rem|try|when|xor"
 )
 _BARE_ATOM = re.compile(r"[a-z][A-Za-z0-9_@]*")
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": "\\\\"}
@@ -106,7 +77,7 @@ def _pair(pair: tuple[Any, Any]) -> Iterator[str]:
 
 
 def _atom(name: str) -> str:
-    if _BARE_ATOM.fullmatch(name) and name not in _RESERVED:
+    if _BARE_ATOM.fullmatch(name) and not _RESERVED.fullmatch(name):
         return str(name)
     return f"'{_escaped(name, quote=chr(39))}'"
 
@@ -284,7 +255,7 @@ def _read_float(token: str) -> float:
 
 
 def _read_atom(token: str) -> Any:
-    if token in _RESERVED:
+    if _RESERVED.fullmatch(token):
         raise ValueError(f"an atom ({token} is a word of the language: write it in quotes)")
     return _CONSTANTS.get(token, Atom(token))
 

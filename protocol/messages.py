@@ -152,8 +152,8 @@ def _error_facts(reply: ErrorReply) -> dict[Atom, Any]:
 def parse_inbound(payload: bytes) -> Inbound:
     """Read what a host said.
 
-    Raises ProtocolError: `malformed_term`, `malformed_message` or `unknown_op`. Its `call_id` is that of the call, where
-    one could be read: a bad cancel has none, because an error with its id would end the call that it names.
+    Raises ProtocolError: `malformed_term`, `malformed_message` or `unknown_op`. Its `call_id` is that of the call,
+    where one could be read: a bad cancel has none, because an error with its id would end the call that it names.
     """
     parsed = _parse(payload, _INBOUND)
     assert isinstance(parsed, Call | Cancel)
@@ -174,7 +174,7 @@ _Parser: TypeAlias = Callable[[tuple[Any, ...]], Message]
 
 
 def _parse(payload: bytes, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
-    term = etf.decode(payload)
+    term: Any = etf.decode(payload)
     if not isinstance(term, tuple) or not term:
         raise _malformed("message", "a tuple that starts with an atom", term)
     tag = _atom_name(term[0])
