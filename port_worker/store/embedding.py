@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,6 +141,9 @@ class EmbeddingArrays:
 FILES = tuple(f"{field.name}.npy" for field in fields(EmbeddingArrays))
 """The names of the files, for a check against a manifest."""
 
+_UNREADABLE = (OSError, ValueError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+"""What numpy raises for a header that is none: it tries to read one as Python 2 would have written it."""
+
 _LAYOUT = (
     ("user_ids", "int64 or bytes", 1),
     ("item_ids", "int64 or bytes", 1),
@@ -165,7 +169,7 @@ def _load(folder: Path, array: str, mmap: bool) -> NDArray[Any]:
     try:
         # Unlike np.load this reads .npy alone, so a zip or a pickle put in its place is refused by its first bytes.
         mapped = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, TypeError, OverflowError) as error:
+    except _UNREADABLE as error:
         raise ModelDamaged(folder.name, path.name, "a readable .npy file", error) from error
     # As a plain ndarray: indexing np.memmap runs Python code on each access.
     return np.asarray(mapped) if mmap else np.array(mapped, subok=False)

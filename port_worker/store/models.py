@@ -22,7 +22,7 @@ from pathlib import Path
 
 from port_worker.store import durable, manifest, staging
 from port_worker.store.errors import ModelDamaged, UnknownVersion
-from port_worker.store.manifest import FileEntry, Json, ManifestError, Manifest
+from port_worker.store.manifest import FileEntry, Json, Manifest, ManifestError
 
 ACTIVE = "ACTIVE"
 SLICE_BYTES = 256 * 1024
