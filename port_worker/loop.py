@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from protocol.messages import ErrorReply, Message, to_payload
-
 from port_worker.config import Settings
 from port_worker.service import Service
 from port_worker.stdio import READ_BYTES, HostGoneError, Outgoing, Pipes
 from protocol.errors import ProtocolError
 from protocol.framing import FrameReader, frame
+from protocol.messages import ErrorReply, Message, to_payload
 
 EXIT_OK = 0
 EXIT_DATA = 65
@@ -40,20 +39,20 @@ class Loop:
         self._frames = FrameReader()
         self._service = Service(settings, self._send, clock)
         self._wanted: dict[int, int] = {}
-        self._told_to_end = False
-        self._status: int | None = None
+        self._ending = False
+        self._input_ended = False
+        self._status = EXIT_OK
 
     def run(self) -> int:
         """Serve until EOF, SIGTERM or a broken stream. Returns the exit status."""
         with _selector() as selector, _signals(self._on_signal) as wakeup:
             try:
                 self._service.open()
-                while self._status is None:
+                while not (self._ending and self._service.finished and not self._outgoing):
                     self._turn(selector, wakeup)
-                self._outgoing.flush()
             except HostGoneError as gone:
-                sys.stderr.write(f"port_worker: {gone}\n")
-                self._status = EXIT_OK
+                if not self._input_ended:
+                    sys.stderr.write(f"port_worker: {gone}\n")
             finally:
                 self._service.close()
         return self._status
@@ -61,11 +60,9 @@ class Loop:
     def _turn(self, selector: selectors.BaseSelector, wakeup: int) -> None:
         more = self._service.step()
         self._outgoing.flush()
-        if self._service.finished and self._told_to_end and not self._outgoing:
-            self._status = EXIT_OK
-            return
         self._watch(selector, wakeup)
-        for key, _events in selector.select(0 if more else self._timeout()):
+        done = self._ending and self._service.finished
+        for key, _events in selector.select(0 if more or (done and not self._outgoing) else self._timeout()):
             self._ready(key.fd, wakeup)
 
     def _ready(self, fd: int, wakeup: int) -> None:
@@ -73,7 +70,8 @@ class Loop:
             self._read()
         elif fd == wakeup:
             os.read(fd, READ_BYTES)
-            self._service.terminate()
+            if self._ending:
+                self._service.terminate()
         elif fd == self._service.trainer_fd:
             self._service.trainer_readable()
 
@@ -89,21 +87,22 @@ class Loop:
         except ProtocolError as error:
             sys.stderr.write(f"port_worker: {error}\n")
             self._send(ErrorReply.of(None, error))
-            self._status = EXIT_DATA
+            self._end_of_input(EXIT_DATA)
 
-    def _end_of_input(self) -> None:
-        self._status = EXIT_OK
-        if self._frames.pending_bytes:
-            sys.stderr.write(
-                f"port_worker: input ended within a frame, {self._frames.pending_bytes} bytes of it read\n"
-            )
-            self._status = EXIT_DATA
+    def _end_of_input(self, status: int = EXIT_OK) -> None:
+        """Nothing more can be read: answer what was, then end."""
+        if status == EXIT_OK and self._frames.pending_bytes:
+            sys.stderr.write(f"port_worker: input ended after {self._frames.pending_bytes} bytes of a frame\n")
+            status = EXIT_DATA
+        self._status = status
+        self._ending = self._input_ended = True
+        self._service.hang_up()
 
     def _send(self, message: Message) -> None:
         self._outgoing.send(frame(to_payload(message)))
 
     def _on_signal(self) -> None:
-        self._told_to_end = True
+        self._ending = True
 
     def _timeout(self) -> float | None:
         wakes_at = min(self._service.wakes_at, self._outgoing.stalls_at)
@@ -112,7 +111,7 @@ class Loop:
     def _watch(self, selector: selectors.BaseSelector, wakeup: int) -> None:
         """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs."""
         wanted = {wakeup: selectors.EVENT_READ}
-        if len(self._outgoing) < _MOST_UNREAD:
+        if not self._input_ended and len(self._outgoing) < _MOST_UNREAD:
             wanted[self._incoming] = selectors.EVENT_READ
         if self._outgoing:
             wanted[self._outgoing_fd] = selectors.EVENT_WRITE

@@ -14,7 +14,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from port_worker import __version__
+from port_worker.active_model import ActiveModel, report_damage
+from port_worker.config import Settings
+from port_worker.retraining import Retraining
+from port_worker.scheduler import Scheduler, Work
+from port_worker.serving.embedding import Recommendation, RecommendRequest
+from port_worker.status import Counters, heavy_modules, resident_bytes
+from port_worker.store.models import ModelStore
+from protocol import limits
 from protocol.arguments import parse_arguments
+from protocol.atoms import OPS, Atom
+from protocol.errors import ProtocolError
 from protocol.messages import (
     Call,
     Cancel,
@@ -28,18 +39,6 @@ from protocol.messages import (
     parse_inbound,
 )
 from protocol.session import Session
-
-from port_worker import __version__
-from port_worker.active_model import ActiveModel, report_damage
-from port_worker.config import Settings
-from port_worker.retraining import Retraining
-from port_worker.scheduler import Scheduler, Work
-from port_worker.serving.embedding import Recommendation, RecommendRequest
-from port_worker.status import Counters, heavy_modules, resident_bytes
-from port_worker.store.models import ModelStore
-from protocol import limits
-from protocol.atoms import OPS, Atom
-from protocol.errors import ProtocolError
 
 PROTOCOL_VERSION = 1
 
@@ -176,8 +175,13 @@ class Service:
                 self._answer(work, atom_keys(completed=self._counters.answered))
 
     def terminate(self) -> None:
-        """SIGTERM: take no more calls, give up a retrain, answer what is in flight; then `finished`."""
+        """The worker is told to end: tell the host, and do as `hang_up` does."""
         self._drain()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take no more calls, give up a retrain, answer what is in flight; then the service is `finished`."""
+        self._session.start_draining()
         for work in [work for work in self._long.values() if work.op == "retrain"]:
             self._cancel(work.call_id, ProtocolError("cancelled", "retrain: ended, since the worker was told to end"))
 
