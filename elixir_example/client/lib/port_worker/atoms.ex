@@ -1,0 +1,55 @@
+defmodule PortWorker.Atoms do
+  @moduledoc """
+  The closed set of atoms of protocol version 1, as `protocol/atoms.py` has it.
+
+  Frames are decoded with `:safe`, which refuses any atom that this node does not know yet, so a worker can never
+  fill the node's atom table. The atoms below therefore have to exist before the first frame is decoded, and an atom
+  exists once a module that names it is loaded: `PortWorker.Connection` calls `load/0` before it spawns a worker.
+  """
+
+  @message_tags ~w(call cancel hello ok error progress event)a
+
+  @ops ~w(ping status recommend retrain models drain)a
+
+  @events ~w(model_activated model_damaged draining)a
+
+  @states ~w(starting ready draining closed)a
+
+  @phases ~w(extract prepare fit export load)a
+
+  @values ~w(nil true false infinity undefined pong model popular)a
+
+  @arguments ~w(user n exclude algorithm params)a
+
+  @keys ~w(protocol worker name version python os_pid ops limits
+           max_frame_bytes max_in_flight max_batch max_items max_exclude max_id_bytes
+           max_terms max_depth max_map_pairs max_bignum_bytes max_atom_bytes
+           users items rows bytes created_at active damaged versions algorithm source
+           exhausted state uptime_ms rss_bytes heavy_modules in_flight queued answered errors
+           batches training code message retryable details phase share epoch epochs loss
+           duration_ms completed)a
+
+  @codes ~w(malformed_term malformed_message frame_too_large unknown_op missing_argument unknown_argument
+            invalid_argument id_in_use no_model model_damaged unknown_algorithm invalid_hyperparameter
+            algorithm_unavailable training_unavailable training_in_progress training_failed source_missing
+            source_missing_column source_invalid_row source_empty source_unreadable deadline_exceeded cancelled
+            overloaded draining internal)a
+
+  @all Enum.uniq(
+         @message_tags ++
+           @ops ++ @events ++ @states ++ @phases ++ @values ++ @arguments ++ @keys ++ @codes
+       )
+
+  @doc """
+  Every atom that may cross the wire.
+
+      iex> :recommend in PortWorker.Atoms.all()
+      true
+  """
+  @spec all() :: [atom(), ...]
+  def all, do: @all
+
+  @doc "Loads this module, and with it every atom of the protocol."
+  @spec load() :: :ok
+  def load, do: :ok
+end

@@ -1,0 +1,87 @@
+defmodule PortWorker.Options do
+  @moduledoc false
+  # The options of `PortWorker.start_link/1`, checked when a worker starts: a mistake is the programmer's, so it raises.
+
+  @defaults [
+    command: nil,
+    args: [],
+    env: [],
+    cd: nil,
+    name: nil,
+    max_in_flight: 64,
+    boot_timeout: 30_000,
+    drain_timeout: 1_000,
+    kill_after: 2_000
+  ]
+
+  @enforce_keys Keyword.keys(@defaults)
+  defstruct @defaults
+
+  @type t :: %__MODULE__{
+          command: Path.t(),
+          args: [String.t()],
+          env: [{String.t(), String.t() | nil}],
+          cd: Path.t() | nil,
+          name: GenServer.name() | nil,
+          max_in_flight: pos_integer(),
+          boot_timeout: pos_integer(),
+          drain_timeout: non_neg_integer(),
+          kill_after: non_neg_integer()
+        }
+
+  @spec validate!(keyword()) :: t()
+  def validate!(options) do
+    unless Keyword.keyword?(options),
+      do: fail!("expected options to be a keyword list, got: #{inspect(options)}")
+
+    options = @defaults |> Keyword.merge(known!(options)) |> Keyword.update!(:command, &default_command/1)
+    Enum.each(options, &check!/1)
+
+    __MODULE__
+    |> struct!(options)
+    |> Map.update!(:command, &System.find_executable/1)
+    |> Map.update!(:env, &Enum.to_list/1)
+  end
+
+  defp known!(options) do
+    case Keyword.keys(options) -- Keyword.keys(@defaults) do
+      [] -> options
+      [key | _] -> fail!("unknown option #{inspect(key)}, expected one of: #{names()}")
+    end
+  end
+
+  defp names, do: Enum.map_join(@defaults, ", ", fn {key, _default} -> inspect(key) end)
+
+  defp default_command(nil), do: System.get_env("PORT_WORKER_BIN")
+  defp default_command(command), do: command
+
+  defp check!({key, value}) do
+    unless valid?(key, value),
+      do: fail!("expected #{inspect(key)} to be #{expected(key)}, got: #{inspect(value)}")
+  end
+
+  defp valid?(:command, value), do: is_binary(value) and value != "" and System.find_executable(value) != nil
+  defp valid?(:args, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
+  defp valid?(:env, value), do: (is_list(value) or is_map(value)) and Enum.all?(value, &variable?/1)
+  defp valid?(:cd, value), do: is_nil(value) or (is_binary(value) and File.dir?(value))
+  defp valid?(:name, nil), do: true
+  defp valid?(:name, {:global, _name}), do: true
+  defp valid?(:name, {:via, module, _name}), do: is_atom(module)
+  defp valid?(:name, value), do: is_atom(value)
+  defp valid?(key, value) when key in [:drain_timeout, :kill_after], do: is_integer(value) and value >= 0
+  defp valid?(_count, value), do: is_integer(value) and value > 0
+
+  defp variable?({name, value}), do: is_binary(name) and (is_binary(value) or is_nil(value))
+  defp variable?(_other), do: false
+
+  defp expected(:command), do: "the path of an executable (or PORT_WORKER_BIN to hold one)"
+  defp expected(:args), do: "a list of strings"
+  defp expected(:env), do: "a map or list of names to strings, or to nil to unset one"
+  defp expected(:cd), do: "a folder that exists"
+  defp expected(:name), do: "an atom, {:global, term} or {:via, module, term}"
+  defp expected(key) when key in [:drain_timeout, :kill_after], do: "a non-negative integer (milliseconds)"
+  defp expected(_count), do: "a positive integer"
+
+  @spec fail!(String.t()) :: no_return()
+  defp fail!(message), do: raise(ArgumentError, message)
+end

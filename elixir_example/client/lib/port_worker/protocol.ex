@@ -1,0 +1,150 @@
+defmodule PortWorker.Protocol do
+  @moduledoc """
+  The worker's wire protocol, version 1, as pure functions: terms in, frames out, and back.
+
+  A frame is one External Term Format term; the Port's `{:packet, 4}` adds and strips the length. `protocol/SPEC.md`
+  is the reference.
+  """
+
+  alias PortWorker.Error
+
+  @version 1
+  @int64_min -0x8000_0000_0000_0000
+  @int64_max 0x7FFF_FFFF_FFFF_FFFF
+
+  @type id :: non_neg_integer()
+  @type message ::
+          {:hello, map()}
+          | {:ok, id(), term()}
+          | {:error, id() | nil, Error.t()}
+          | {:progress, id(), map()}
+          | {:event, atom(), map()}
+
+  @doc "The version of the protocol that this client speaks."
+  @spec version() :: pos_integer()
+  def version, do: @version
+
+  @doc """
+  Encodes a call; `deadline` is what is left of the caller's time, in milliseconds.
+
+  Arguments may hold what the wire carries: 64-bit integers, floats, strings, lists, maps, tuples, `nil` and booleans.
+
+      iex> {:ok, frame} = PortWorker.Protocol.encode_call(7, :recommend, %{user: 42, n: 3}, 5_000)
+      iex> :erlang.binary_to_term(frame)
+      {:call, 7, :recommend, %{n: 3, user: 42}, 5_000}
+
+      iex> {:error, error} = PortWorker.Protocol.encode_call(7, :recommend, %{user: self()}, 5_000)
+      iex> {error.code, String.starts_with?(error.message, "expected argument :user to be ")}
+      {:invalid_argument, true}
+  """
+  @spec encode_call(id(), atom(), %{atom() => term()}, timeout()) :: {:ok, binary()} | {:error, Error.t()}
+  def encode_call(id, op, args, deadline) do
+    case Enum.find(args, fn {_key, value} -> not portable?(value) end) do
+      nil -> {:ok, :erlang.term_to_binary({:call, id, op, args, deadline})}
+      {key, value} -> {:error, not_portable(key, value)}
+    end
+  end
+
+  @doc """
+  Encodes the cancelling of a call.
+
+      iex> 7 |> PortWorker.Protocol.encode_cancel() |> :erlang.binary_to_term()
+      {:cancel, 7}
+  """
+  @spec encode_cancel(id()) :: binary()
+  def encode_cancel(id), do: :erlang.term_to_binary({:cancel, id})
+
+  @doc """
+  Decodes one frame from the worker, without ever making an atom.
+
+      iex> PortWorker.Protocol.decode(:erlang.term_to_binary({:ok, 7, :pong}))
+      {:ok, {:ok, 7, :pong}}
+
+      iex> {:error, error} = PortWorker.Protocol.decode("garbage")
+      iex> error.code
+      :malformed_frame
+  """
+  @spec decode(binary()) :: {:ok, message()} | {:error, Error.t()}
+  def decode(frame) do
+    with {:ok, term} <- decode_term(frame) do
+      case message(term) do
+        nil -> malformed("a message of the protocol", term)
+        message -> {:ok, message}
+      end
+    end
+  end
+
+  @doc """
+  Accepts a hello of this client's version.
+
+      iex> {:error, error} = PortWorker.Protocol.check_hello(%{protocol: 2, os_pid: 1, limits: %{}})
+      iex> error.message
+      "expected a worker that speaks protocol 1, got: 2"
+  """
+  @spec check_hello(map()) :: :ok | {:error, Error.t()}
+  def check_hello(%{
+        protocol: @version,
+        os_pid: os_pid,
+        limits: %{max_in_flight: in_flight, max_frame_bytes: bytes}
+      })
+      when is_integer(os_pid) and is_integer(in_flight) and in_flight > 0 and is_integer(bytes) and bytes > 0,
+      do: :ok
+
+  def check_hello(%{protocol: version}) when is_integer(version) and version != @version do
+    message = "expected a worker that speaks protocol #{@version}, got: #{version}"
+    {:error, Error.new(:unsupported_protocol, message, %{"expected" => @version, "found" => version})}
+  end
+
+  def check_hello(hello), do: malformed("a hello with protocol, os_pid and limits", hello)
+
+  @doc "The error for a frame that the protocol does not allow; `found` is shown, shortened."
+  @spec malformed(String.t(), term()) :: {:error, Error.t()}
+  def malformed(expected, found) do
+    found = inspect(found, limit: 8, printable_limit: 120)
+    {:error, Error.new(:malformed_frame, "expected #{expected} from the worker, got: #{found}")}
+  end
+
+  # A compressed term (tag 80) may inflate a thousandfold; no worker sends one.
+  defp decode_term(<<131, 80, _rest::binary>>), do: malformed("an uncompressed term", :compressed)
+
+  defp decode_term(frame) do
+    case :erlang.binary_to_term(frame, [:safe, :used]) do
+      {term, used} when used == byte_size(frame) -> {:ok, term}
+      {_term, used} -> malformed("one term a frame", binary_part(frame, used, byte_size(frame) - used))
+    end
+  rescue
+    ArgumentError -> malformed("a term made of known atoms", frame)
+  end
+
+  defp message({:ok, id, _result} = message) when is_integer(id), do: message
+  defp message({:progress, id, progress} = message) when is_integer(id) and is_map(progress), do: message
+  defp message({:event, kind, event} = message) when is_atom(kind) and is_map(event), do: message
+  defp message({:hello, hello} = message) when is_map(hello), do: message
+
+  defp message({:error, id, %{code: code, message: text, retryable: retryable?, details: details}})
+       when (is_integer(id) or is_nil(id)) and is_atom(code) and is_binary(text) and is_boolean(retryable?) and
+              is_map(details),
+       do: {:error, id, %Error{code: code, message: text, retryable?: retryable?, details: details}}
+
+  defp message(_other), do: nil
+
+  defp portable?(value) when is_integer(value), do: value in @int64_min..@int64_max
+
+  defp portable?(value) when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
+    do: true
+
+  defp portable?([]), do: true
+  defp portable?([head | tail]) when is_list(tail), do: portable?(head) and portable?(tail)
+  defp portable?(value) when is_tuple(value), do: value |> Tuple.to_list() |> portable?()
+
+  defp portable?(value) when is_map(value) and not is_struct(value),
+    do: Enum.all?(value, fn {key, item} -> is_binary(key) and portable?(item) end)
+
+  defp portable?(_other), do: false
+
+  defp not_portable(key, value) do
+    expected = "made of 64-bit integers, floats, strings, booleans, nil, lists and maps with string keys"
+    found = inspect(value, limit: 8, printable_limit: 120)
+    Error.new(:invalid_argument, "expected argument #{inspect(key)} to be #{expected}, got: #{found}")
+  end
+end

@@ -1,0 +1,8 @@
+defmodule PortWorker.DoctestTest do
+  use ExUnit.Case, async: true
+
+  doctest PortWorker
+  doctest PortWorker.Atoms
+  doctest PortWorker.Error
+  doctest PortWorker.Protocol
+end

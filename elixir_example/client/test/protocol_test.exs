@@ -1,0 +1,93 @@
+defmodule PortWorker.ProtocolTest do
+  use ExUnit.Case, async: true
+
+  alias PortWorker.Protocol
+
+  defp decode(term), do: Protocol.decode(:erlang.term_to_binary(term))
+
+  test "messages of the protocol are decoded" do
+    assert decode({:hello, %{protocol: 1}}) == {:ok, {:hello, %{protocol: 1}}}
+    assert decode({:progress, 3, %{share: 0.5}}) == {:ok, {:progress, 3, %{share: 0.5}}}
+    assert decode({:event, :draining, %{}}) == {:ok, {:event, :draining, %{}}}
+
+    wire = %{code: :no_model, message: "no model", retryable: true, details: %{"a" => 1}}
+    error = %PortWorker.Error{code: :no_model, message: "no model", retryable?: true, details: %{"a" => 1}}
+    assert decode({:error, 3, wire}) == {:ok, {:error, 3, error}}
+    assert decode({:error, nil, wire}) == {:ok, {:error, nil, error}}
+  end
+
+  test "anything else is malformed, and never an exception" do
+    wire = %{code: :no_model, message: "no model", retryable: true, details: %{}}
+
+    for term <- [
+          :ok,
+          {:ok, 1},
+          {:ok, "1", 2},
+          {:ok, 1, 2, 3},
+          {:progress, 1, []},
+          {:error, 1, %{wire | code: "no_model"}},
+          {:error, 1, Map.delete(wire, :details)},
+          {:error, :x, wire}
+        ] do
+      assert {:error, %{code: :malformed_frame}} = decode(term)
+    end
+
+    for frame <- [
+          "",
+          <<131>>,
+          "text",
+          <<131, 97, 1, 0>>,
+          :erlang.term_to_binary(List.duplicate(0, 999), [:compressed])
+        ] do
+      assert {:error, %{code: :malformed_frame}} = Protocol.decode(frame)
+    end
+  end
+
+  test "every prefix and every flipped byte of a frame is decoded or refused" do
+    frame = :erlang.term_to_binary({:ok, 7, %{items: [{"id", 1.5}, {2, 0.5}], source: :model}})
+
+    for size <- 0..(byte_size(frame) - 1),
+        do: assert({:error, _} = Protocol.decode(binary_part(frame, 0, size)))
+
+    for at <- 0..(byte_size(frame) - 1), bit <- 0..7 do
+      <<head::binary-size(at), byte, tail::binary>> = frame
+
+      assert {kind, _} =
+               Protocol.decode(<<head::binary, Bitwise.bxor(byte, Bitwise.bsl(1, bit)), tail::binary>>)
+
+      assert kind in [:ok, :error]
+    end
+  end
+
+  test "a hello must be of this version and complete" do
+    hello = %{protocol: 1, os_pid: 1, limits: %{max_in_flight: 1, max_frame_bytes: 1}}
+
+    assert Protocol.check_hello(hello) == :ok
+    assert {:error, %{code: :unsupported_protocol}} = Protocol.check_hello(%{hello | protocol: 2})
+    assert {:error, %{code: :malformed_frame}} = Protocol.check_hello(%{hello | limits: %{}})
+    assert {:error, %{code: :malformed_frame}} = Protocol.check_hello(%{})
+  end
+
+  test "arguments that the wire cannot carry are named" do
+    unfit = [
+      self(),
+      make_ref(),
+      &is_nil/1,
+      2 ** 63,
+      -(2 ** 63) - 1,
+      <<1::3>>,
+      [1 | 2],
+      %{a: 1},
+      :atom,
+      [[:x]],
+      1..2
+    ]
+
+    for value <- unfit do
+      assert {:error, %{code: :invalid_argument, message: message}} =
+               Protocol.encode_call(1, :recommend, %{user: 1, exclude: value}, 10)
+
+      assert message =~ ":exclude"
+    end
+  end
+end

@@ -1,0 +1,2 @@
+# What a test needs to tell is in its assertion; the log of workers that are killed on purpose is shown only on failure.
+ExUnit.start(capture_log: true)
