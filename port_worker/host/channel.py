@@ -13,8 +13,8 @@ READ_BYTES = 64 * 1024
 class Channel:
     """Sends and receives the payloads of frames.
 
-    What the pipe does not take at once waits in a buffer of this object, whose size `unsent_bytes` tells: the bound on it
-    is the caller's. Both descriptors become non-blocking; they stay the caller's to close.
+    What the pipe does not take at once waits in a buffer of this object, whose size `unsent_bytes` tells: the bound on
+    it is the caller's. Both descriptors become non-blocking; they stay the caller's to close.
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:

@@ -20,7 +20,7 @@ class WorkerError(HostError):
         self.details = details
 
 
-class WorkerGone(HostError):
+class WorkerGone(HostError):  # noqa: N818 (the name says what is so, not what went wrong)
     """There is no worker at the other end. `returncode` as subprocess has it (-9: killed); None while it still runs."""
 
     def __init__(self, why: str, returncode: int | None) -> None:
@@ -28,5 +28,5 @@ class WorkerGone(HostError):
         self.returncode = returncode
 
 
-class CallTimeout(HostError):
+class CallTimeout(HostError):  # noqa: N818 (as asyncio and concurrent.futures once named theirs)
     """The worker runs and did not answer in time, not even that the deadline had passed."""

@@ -53,7 +53,8 @@ class WorkerHost:
         The worker gets its own session, so that Ctrl-C at a terminal is the host's to handle; when the host dies, its
         stdin ends and so does the worker. `stderr` is as in subprocess; None lets it through.
 
-        Raises WorkerGone when it cannot be spawned, ends, says something else first, or is silent for `hello_timeout` seconds.
+        Raises WorkerGone when it cannot be spawned, ends, says something else first, or says nothing within
+        `hello_timeout` seconds.
         """
         try:
             process = subprocess.Popen(
@@ -211,10 +212,16 @@ class WorkerHost:
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
-            messages = [_parse(payload) for payload in self._receive(left)]
+            messages = [self._parse(payload) for payload in self._receive(left)]
             wanted = [message for message in messages if not self._is_abandoned(message)]
             if wanted or left <= 0:
                 return wanted
+
+    def _parse(self, payload: bytes) -> Outbound:
+        try:
+            return _plain_message(parse_outbound(payload))
+        except ProtocolError as error:
+            raise self._gone(f"what the worker writes is no message ({error.message})") from error
 
     def _is_abandoned(self, message: Outbound) -> bool:
         call_id = getattr(message, "id", None)
@@ -233,7 +240,7 @@ class WorkerHost:
             payloads = self._channel.receive(min(max(timeout, 0.0), _SLICE_S))
         except ProtocolError as error:
             raise self._gone(f"what the worker writes is no frame ({error.message})") from error
-        if had_ended and self._channel.idle:
+        if not payloads and (self._channel.at_end or (had_ended and self._channel.idle)):
             raise self._gone("the worker ended")
         return payloads
 
@@ -245,13 +252,12 @@ class WorkerHost:
         return WorkerGone(why if returncode is None else f"{why} with status {returncode}", returncode)
 
 
-def _parse(payload: bytes) -> Outbound:
-    """A message whose values are plain Python."""
-    message: Outbound = parse_outbound(payload)
+def _plain_message(message: Outbound) -> Outbound:
+    """The same message whose values are plain Python."""
     if isinstance(message, Ok):
         return replace(message, result=plain(message.result))
     if isinstance(message, ErrorReply):
-        return replace(message, details=plain(message.details))
+        return message  # plain already
     return replace(message, facts=plain(message.facts))
 
 

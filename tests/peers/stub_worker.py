@@ -1,9 +1,15 @@
 """A worker with known faults: speaks the wire through the codec alone, and misbehaves as its JSON argument says.
 
-Keys, all optional: `delay_ms` before each answer; `stall` {at, ms}: sleeps once before answer number `at`; `error_every`
-k and `error_code`: every k-th answer is that error; `die_after` answers: ends with status 3; `silent_after` answers: reads on
-and answers no more; `deaf_after` answers: reads no more; `mute`: no hello; `garbage`: bytes that are no frame instead of
-it; `retrain_answers`: a retrain is done after that many further answers; `retrain_error`: it fails with that code; `model`: the hello's.
+Keys, all optional:
+    model: false for a hello without a model
+    mute, garbage: no hello, or bytes that are no frame instead of it
+    delay_ms: before each answer
+    stall {at, ms}: sleeps once, before answer number `at`
+    error_every, error_code: every so many answers, that error
+    die_after: ends with status 3 instead of that answer
+    silent_after, deaf_after: so many answers, then none, or nothing is even read
+    retrain_answers: a retrain is done after so many further answers (at once without it)
+    retrain_error: it fails with that code
 """
 
 from __future__ import annotations
@@ -117,7 +123,7 @@ class Stub:
             parent = os.getppid()
             while os.getppid() == parent:
                 time.sleep(0.05)
-        return self.answers < FAULTS.get("silent_after", 1 << 60)
+        return self.answers < int(FAULTS.get("silent_after", 1 << 60))
 
     def answer(self, call_id: int, op: str, args: dict[object, object]) -> None:
         self.answers += 1

@@ -1,0 +1,1 @@
+"""The load generator: a constant rate of recommendations, and what they took."""

@@ -1,0 +1,65 @@
+"""How far the preparation and the run are, on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from port_worker.bench.load import Tick
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    sys.stderr.write(f"bench: {text}\n")
+
+
+@contextmanager
+def training(algorithm: str | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """What takes the progress messages of a retrain: a bar on a terminal, else a line for each phase."""
+    title = f"training {algorithm or 'a model'}"
+    if not sys.stderr.isatty():
+        yield _phase_lines(title)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+
+        def show(facts: dict[str, Any]) -> None:
+            bar.update(task, completed=facts.get("share") or 0.0, description=f"{title}: {facts['phase']}")
+
+        yield show
+
+
+def _phase_lines(title: str) -> Callable[[dict[str, Any]], None]:
+    seen: set[str] = set()
+
+    def show(facts: dict[str, Any]) -> None:
+        if facts["phase"] not in seen:
+            seen.add(facts["phase"])
+            say(f"{title}: {facts['phase']}")
+
+    return show
+
+
+def run_line(tick: Tick) -> None:
+    """The state of the run in one line that overwrites itself.
+
+    Written directly: redrawing a bar takes milliseconds, which calls that are due meanwhile would pay.
+    """
+    counts = f"{tick.sent:,} sent, {tick.answered:,} answered, {tick.errors:,} errors"
+    text = f"bench: {tick.elapsed_s:4.0f} s, {counts}{', retraining' if tick.retraining else ''}"
+    sys.stderr.write(f"\r{text:<78}")
+
+
+def nothing(_tick: Tick) -> None:
+    """Where nobody watches."""
+
+
+def end_run_line() -> None:
+    """Leave the line of the run."""
+    sys.stderr.write("\n")
