@@ -51,3 +51,10 @@ def fresh_home(world_home: Path, tmp_path: Path) -> Path:
 def own_home(trained_home: Path, tmp_path: Path) -> Path:
     """A copy that a test may change: data and two versions."""
     return Path(shutil.copytree(trained_home, tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def shared_worker(trained_home: Path) -> Iterator[WorkerHost]:
+    """One worker for many tests, each of which leaves it as it was."""
+    with WorkerHost.start(worker_command(trained_home)) as worker:
+        yield worker

@@ -102,8 +102,8 @@ def test_an_unknown_algorithm_lists_the_known(start: Start, trained_home: Path) 
     "params",
     [{"n_epochs": 0}, {"n_epochs": "ten"}, {"n_epochs": True}, {"epochs": 3}, {"reg": -1.0}, {"embed_size": 1.5}],
 )
-def test_a_bad_hyperparameter_is_named(start: Start, trained_home: Path, params: dict[str, Any]) -> None:
-    error = refusal(start(trained_home), {"algorithm": "ALS", "params": params})
+def test_a_bad_hyperparameter_is_named(shared_worker: WorkerHost, params: dict[str, Any]) -> None:
+    error = refusal(shared_worker, {"algorithm": "ALS", "params": params})
     assert error.code == "invalid_hyperparameter"
     assert next(iter(params)) in error.message
 
