@@ -29,6 +29,7 @@ class IdIndex:
         if key is None:
             return None
         row = int(self._ids.searchsorted(key))
+        # The search pads with NUL and so finds "a" for "a\0"; comparing with the scalar, a bytes object, does not.
         return row if row < len(self._ids) and self._ids[row] == key else None
 
     def ids(self, rows: NDArray[np.integer]) -> list[int | str]:
@@ -43,8 +44,8 @@ class IdIndex:
             key = wanted.encode("utf-8")
         except UnicodeEncodeError:  # half of a surrogate pair
             return None
-        # numpy pads with NUL, so "a" would be found for "a\0"; and a longer key would have it copy the whole column.
-        return key if len(key) <= self._ids.dtype.itemsize and b"\0" not in key else None
+        # A longer key would have numpy copy the whole column to its width.
+        return key if len(key) <= self._ids.dtype.itemsize else None
 
 
 def _integer_key(wanted: object) -> int | None:

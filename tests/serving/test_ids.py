@@ -59,6 +59,6 @@ def test_another_type_is_another_id(wanted: object) -> None:
     assert IdIndex(np.array([0, 1, 2])).lookup(wanted) is None
 
 
-@pytest.mark.parametrize("wanted", [1, True, b"1", None, "", "\0", "1\0", "\ud800", "11"])
+@pytest.mark.parametrize("wanted", [1, True, b"1", None, "", "\0", "1\0", "\ud800", "11", "2\0", "\x002"])
 def test_text_that_is_no_id(wanted: object) -> None:
-    assert IdIndex(np.array([b"1", b"2"])).lookup(wanted) is None
+    assert IdIndex(np.array([b"1", b"2", b"longer"])).lookup(wanted) is None
