@@ -31,6 +31,7 @@ from port_worker.repl.session import Session
 from port_worker.sources.base import ItemCard, UserCard
 from port_worker.sources.columns import Id
 from port_worker.training.catalogue import ALGORITHMS
+from protocol.errors import ProtocolError
 
 _VISITS_SHOWN = 20
 _USERS_SHOWN = 10
@@ -141,10 +142,13 @@ def raw(session: Session, words: list[str]) -> Exchange:
     if not words:
         raise arguments.UsageError("TERM is missing; for example {call, 1, ping, #{}, infinity}")
     from protocol.erlang_syntax import parse_text
-
     from protocol.etf import encode
 
-    payload = encode(parse_text(words[0]))
+    term = parse_text(words[0])
+    try:
+        payload = encode(term, any_atom=True)  # what is wrong with the term is the worker's to say
+    except ProtocolError as error:
+        raise CommandError("invalid_argument", error.message) from None
     heard = session.exchange(payload)
     return Exchange([_frame("out", payload), *(_frame("in", each) for each in heard)])
 
@@ -185,7 +189,6 @@ def _remember(session: Session, items: Iterable[RankedItem | SeenItem]) -> None:
 
 def _frame(direction: str, payload: bytes) -> Frame:
     from protocol.erlang_syntax import to_text
-
     from protocol.etf import decode
 
     framed = len(payload).to_bytes(4, "big") + payload

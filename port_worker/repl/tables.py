@@ -107,7 +107,7 @@ def _(result: results.Algorithms) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.AlgorithmParameters) -> list[Table | Text]:
-    rows = [(each.name, _value(each.default), each.expected) for each in result.parameters]
+    rows = [(each.name, _written(each.default), each.expected) for each in result.parameters]
     return [_table(["key", "default", "expected"], rows, result.algorithm)]
 
 
@@ -211,6 +211,15 @@ def _value(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(_value, value)) or "none"
     return str(value)
+
+
+def _written(value: object) -> str:
+    """A hyper-parameter's value as the command line takes it."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if value is None:
+        return "nil"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _made(model: dict[str, Any]) -> str | None:

@@ -111,10 +111,13 @@ def test_data_that_is_not_there_fails_every_command_at_once(tmp_path: Path) -> N
 
 
 def test_raw_shows_both_sides_of_the_wire(tmp_path: Path, csv_file: Path) -> None:
-    line = "raw {call, 9, ping, #{}, infinity}"
-    _status, (shown,), _progress = _repl(tmp_path, "--data", str(csv_file), "-c", line)
+    lines = ("raw {call, 9, ping, #{}, infinity}", "raw {call, 9, ping, #{wings => 2}, infinity}")
+    options = (f"-c{line}" for line in lines)
+    _status, (shown, refused), _progress = _repl(tmp_path, "--data", str(csv_file), *options)
     assert [(frame["direction"], frame["term"]) for frame in shown["frames"]] == [
-        ("out", "{call, 9, ping, #{}, infinity}"),
-        ("in", "{ok, 9, pong}"),
+        ("out", "{call,9,ping,#{},infinity}"),
+        ("in", "{ok,9,pong}"),
     ]
     assert shown["frames"][0]["hex"].startswith("00 00 00")
+    assert refused["frames"][1]["term"].startswith("{error,9,")
+    assert "unknown_argument" in refused["frames"][1]["term"]

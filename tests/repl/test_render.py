@@ -106,6 +106,12 @@ def test_models_and_status_have_readable_values() -> None:
     assert " 12345 " in output.replace("\n", " \n")
 
 
+def test_defaults_are_written_as_they_would_be_typed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.split() for line in _shown(world, "algorithms twotower", capsys).splitlines()]
+    defaults = {row[0]: row[1] for row in rows if len(row) > 1}
+    assert (defaults["use_bn"], defaults["dropout_rate"], defaults["hidden_units"]) == ("true", "nil", "128,64,32")
+
+
 def test_quantities_are_readable() -> None:
     assert [size(octets) for octets in (0, 999, 1000, 61_400_000)] == ["0 B", "999 B", "1.0 kB", "61.4 MB"]
     assert [duration(s) for s in (0.85, 12.34, 245, 12_000)] == ["850 ms", "12.3 s", "4 min 05 s", "3 h 20 min"]
