@@ -58,11 +58,13 @@ class Tick:
 class Run:
     """What one run found. `window_s`: from the end of the warm-up to the end of the schedule, or a later last answer.
 
-    `sources` counts the answers by what they were made from (model, popular).
+    `sources` counts the answers by what they were made from (model, popular); `driver_busy` is the share of the whole
+    run, 0..1, that this process computed, reading large answers above all.
     """
 
     calls: Calls = field(default_factory=Calls)
     window_s: float = 0.0
+    driver_busy: float = 0.0
     sources: Counter[str] = field(default_factory=Counter)
 
 
@@ -109,7 +111,7 @@ class Load:
 
     def run(self) -> Run:
         """Send all that is due, then wait for answers no longer than the greater of 5 s and the deadline."""
-        self._start_ns = self._clock()
+        self._start_ns, cpu_from_ns = self._clock(), time.process_time_ns()
         try:
             while not self._is_over():
                 self._send_due()
@@ -118,6 +120,7 @@ class Load:
                 self._say_how_far()
         except WorkerGone:
             self._settle_without_worker()
+        self._run.driver_busy = (time.process_time_ns() - cpu_from_ns) / max(self._elapsed_ns(), 1)
         end_ns = max(self._schedule.due_ns(self._end), self._last_answer_ns)
         self._run.window_s = (end_ns - self._schedule.due_ns(self._schedule.warmup_calls)) / NS
         return self._run

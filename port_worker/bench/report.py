@@ -65,8 +65,8 @@ def _remarks(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"worker: {worker['rss_bytes'] / 1e6:.0f} MB resident")
     driver = summary["driver"]
     if driver["limited"]:
-        lag = f"{driver['send_lag_ms']['p99']:.1f} ms at p99"
+        late, busy = driver["send_lag_ms"]["p99"], driver["busy"]
         lines.append(
-            f"the driver itself was late: {lag}, which the latencies include: a busy machine, or too high a rate"
+            f"the driver was a limit: sends {late:.1f} ms late at p99, busy {busy:.0%}; latencies include that"
         )
     return lines

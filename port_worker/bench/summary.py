@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from port_worker.bench.schedule import Schedule
 
 _LATE_MS = 2.0
-"""A driver that is later than this at its 99th percentile measures itself."""
+_BUSY = 0.7
+"""A driver that sends later than this at its 99th percentile, or computes more of the time, measures itself too."""
 
 
 def summarize(
@@ -67,9 +68,10 @@ def _driver(run: Run) -> dict[str, Any]:
     lags = run.calls.lags()
     lags.sort()
     if len(lags) == 0:
-        return {"send_lag_ms": None, "limited": False}
+        return {"send_lag_ms": None, "busy": run.driver_busy, "limited": False}
     lag = {"p50": percentile(lags, 50.0), "p99": percentile(lags, 99.0), "max": float(lags[-1])}
-    return {"send_lag_ms": lag, "limited": lag["p99"] > _LATE_MS}
+    limited = lag["p99"] > _LATE_MS or run.driver_busy > _BUSY
+    return {"send_lag_ms": lag, "busy": run.driver_busy, "limited": limited}
 
 
 def _retrain(run: Run, retraining: Retraining) -> dict[str, Any]:
