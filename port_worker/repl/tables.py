@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from functools import singledispatch
@@ -17,11 +18,20 @@ from port_worker.repl.render import printable
 
 _UNBOUNDED = 100_000  # columns where nobody looks through a window: then nothing is wrapped or cut
 _NUMBERS = {"rank", "score", "weight", "rows", "users", "items", "size"}
+_WHOLE = _NUMBERS | {"time (UTC)", "how", "kind", "key", "algorithm"}
 
 
 def write(result: results.Result, stream: TextIO) -> None:
     """Print a result: with colour and in the window's width on a terminal, plain and uncut elsewhere."""
-    console = Console(file=stream, highlight=False, width=None if stream.isatty() else _UNBOUNDED)
+    if stream.isatty():
+        _print(result, Console(file=stream, highlight=False))
+        return
+    plain = io.StringIO()
+    _print(result, Console(file=plain, highlight=False, width=_UNBOUNDED, color_system=None))
+    stream.writelines(f"{line.rstrip()}\n" for line in plain.getvalue().splitlines())
+
+
+def _print(result: results.Result, console: Console) -> None:
     for part in parts(result):
         console.print(part, soft_wrap=isinstance(part, Text))
 
@@ -46,13 +56,12 @@ def _(result: results.SimilarItems) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.Profile) -> list[Table | Text]:
-    with_names = any(seen.name is not None for seen in result.visits)
-    rows = [
-        (moment(seen.time), seen.how, seen.name, seen.kind, _number(seen.weight), seen.id) for seen in result.visits
-    ]
-    columns = ["time (UTC)", "how", "name", "kind", "weight", "item"]
-    if not with_names:  # a file of interactions
-        rows = [(row[0], row[4], row[5]) for row in rows]  # type: ignore[misc]
+    rows: list[tuple[object, ...]]
+    if any(seen.name is not None for seen in result.visits):
+        rows = [(moment(seen.time), seen.how, seen.name, seen.kind, seen.id) for seen in result.visits]
+        columns = ["time (UTC)", "how", "name", "kind", "item"]
+    else:  # a file of interactions, which has no names
+        rows = [(moment(seen.time), f"{seen.weight:g}", seen.id) for seen in result.visits]
         columns = ["time (UTC)", "weight", "item"]
     heading = f"{_called(result.user, result.name)}: the last {len(result.visits)} of what they met"
     return [_table(columns, rows, heading)] if rows else [Text(f"{_called(result.user, result.name)}: no visits")]
@@ -77,15 +86,10 @@ def _(result: results.Trained) -> list[Table | Text]:
 def _(result: results.Models) -> list[Table | Text]:
     if not result.versions:
         return [Text("no models yet; `retrain` makes one")]
-    rows = [
-        (
-            "*" if each["active"] else "", each["version"], each["algorithm"], _made(each),
-            *_counts(each), "damaged" if each["damaged"] else "",
-        )
-        for each in result.versions
-    ]  # fmt: skip
-    columns = ["", "version", "algorithm", "made (UTC)", "rows", "users", "items", "size", ""]
-    return [_table(columns, rows, "models (* answers)")]
+    # When it was made is the first part of a version's name.
+    rows = [(each["version"], _standing(each), each["algorithm"], *_counts(each)) for each in result.versions]
+    columns = ["version", "", "algorithm", "rows", "users", "items", "size"]
+    return [_table(columns, rows, "models, newest first")]
 
 
 @parts.register
@@ -182,10 +186,8 @@ def _table(columns: list[str], rows: Iterable[tuple[object, ...]], title: str | 
         title_justify="left",
     )
     for name in columns:
-        # What a user copies is never cut: an id is folded where the window is too narrow, everything else shortened.
-        folded = name in {"id", "item", "version", "value", "keys", "expected", ""}
-        right = "right" if name in _NUMBERS else "left"
-        table.add_column(name, justify=right, overflow="fold" if folded else "ellipsis", no_wrap=name in {"id", "item"})  # type: ignore[arg-type]
+        # In a narrow window names and what a user copies go on in the next line; nothing else is worth that.
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(_text(_value(cell)) for cell in row))
     return table
@@ -197,10 +199,6 @@ def _text(text: str, style: str = "") -> Text:
 
 def _called(identity: object, name: str | None) -> str:
     return str(identity) if name is None else f"{name} ({identity})"
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"
 
 
 def _value(value: object) -> str:
@@ -222,8 +220,8 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _made(model: dict[str, Any]) -> str | None:
-    return None if model["created_at"] is None else moment(model["created_at"])
+def _standing(model: dict[str, Any]) -> str:
+    return "active" if model["active"] else "damaged" if model["damaged"] else ""
 
 
 def _counts(model: dict[str, Any]) -> list[str | None]:
