@@ -90,7 +90,7 @@ _RETRIEVAL = _steps(5e-3, 512, 10, epsilon=1e-5)
 _RECURRENT = _steps(1e-2, 512, 10, epsilon=1e-5)
 _POINTWISE = (_choice("loss_type", "cross_entropy", "focal"), _SAMPLER, _NUM_NEG)
 _TORCH = (_boolean("amsgrad", False), _NUM_NEG, _positive("margin", 1.0, 100))
-_GRAPH = (*_steps(5e-3, 2048, 20, epsilon=1e-8), *_TORCH)
+_GRAPH = (*_steps(2e-2, 8192, 20, epsilon=1e-8), *_TORCH)  # each batch passes through the whole graph
 _GENSIM = (_EMBED_SIZE, replace(_N_EPOCHS, default=10), _SEED)
 _WINDOW = _integer("window_size", 5, 1, 1000)
 _WINDOW_OF_2 = replace(_WINDOW, default=2, ours="more recall: only what is met in close succession is alike")
