@@ -25,7 +25,7 @@ EXIT_DATA = 65
 """EX_DATAERR of sysexits.h: the stream of frames cannot be followed any further."""
 
 _MOST_UNREAD = 8 * 1024 * 1024
-"""Replies that wait for the host before no more of its calls are read."""
+"""Bytes of replies that wait for the host before no more of its calls are read, or worked for."""
 
 
 class Loop:
@@ -58,7 +58,7 @@ class Loop:
         return self._status
 
     def _turn(self, selector: selectors.BaseSelector, wakeup: int) -> None:
-        more = self._service.step()
+        more = not self._is_congested and self._service.step()
         self._outgoing.flush()
         self._watch(selector, wakeup)
         done = self._ending and self._service.finished
@@ -101,6 +101,10 @@ class Loop:
     def _send(self, message: Message) -> None:
         self._outgoing.send(frame(to_payload(message)))
 
+    @property
+    def _is_congested(self) -> bool:
+        return len(self._outgoing) >= _MOST_UNREAD
+
     def _on_signal(self) -> None:
         self._ending = True
 
@@ -111,7 +115,7 @@ class Loop:
     def _watch(self, selector: selectors.BaseSelector, wakeup: int) -> None:
         """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs."""
         wanted = {wakeup: selectors.EVENT_READ}
-        if not self._input_ended and len(self._outgoing) < _MOST_UNREAD:
+        if not self._input_ended and not self._is_congested:
             wanted[self._incoming] = selectors.EVENT_READ
         if self._outgoing:
             wanted[self._outgoing_fd] = selectors.EVENT_WRITE

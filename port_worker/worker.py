@@ -10,6 +10,8 @@ from pathlib import Path
 from port_worker.stdio import Pipes
 
 _UNUSABLE = 2
+_IO_ERROR = 74
+"""EX_IOERR of sysexits.h: the home cannot be read or written."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +25,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until the host closes stdin. Exit status: 0; 65 for a broken stream; 2 for unusable arguments."""
+    """Serve until the host closes stdin. Exit status: 0; 2 for unusable arguments; 65 for a broken stream; 74 for a
+    home that cannot be used."""
     pipes: Pipes = args.pipes
     if os.isatty(pipes.incoming):
         return _refuse("stdin is a terminal, and frames are not for typing: run `repl` instead")
     # One thread of BLAS: the batches are small, and the trainer and the BEAM want the other cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import sqlite3
+
     from port_worker.config import settings
     from port_worker.loop import Loop
 
@@ -38,9 +43,12 @@ def run(args: argparse.Namespace) -> int:
         chosen.home.mkdir(parents=True, exist_ok=True)
         if args.fixture:
             _write_fixture(chosen.home)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, sqlite3.Error) as error:
         return _refuse(str(error))
-    return Loop(chosen, pipes).run()
+    try:
+        return Loop(chosen, pipes).run()
+    except OSError as error:
+        return _refuse(str(error), _IO_ERROR)
 
 
 def _write_fixture(home: Path) -> None:
@@ -53,6 +61,6 @@ def _write_fixture(home: Path) -> None:
         write_world(world)
 
 
-def _refuse(why: str) -> int:
+def _refuse(why: str, status: int = _UNUSABLE) -> int:
     sys.stderr.write(f"port_worker: {why}\n")
-    return _UNUSABLE
+    return status

@@ -16,7 +16,7 @@ from protocol.atoms import Atom
 from protocol.etf import decode, encode
 from protocol.framing import FrameReader, frame
 from protocol.limits import MAX_FRAME_BYTES
-from protocol.messages import plain
+from protocol.messages import Ok, plain
 from tests.worker.conftest import Start
 
 
@@ -241,3 +241,23 @@ def test_the_end_of_input_is_a_clean_end_after_the_answers(trained_home: Path) -
     done = run_on(trained_home, frame(encode(call("ping", {}))))
     assert done.returncode == 0
     assert b"pong" in done.stdout
+
+
+def test_a_host_that_reads_late_gets_every_answer(start: Start, trained_home: Path) -> None:
+    worker = start(trained_home)
+    rounds, in_flight = 3, 4_000
+    for _ in range(rounds):
+        waiting = {worker.send_call("recommend", {"user": "nobody", "n": 80}) for _ in range(in_flight)}
+        while waiting:
+            waiting -= {one.id for one in worker.poll(30.0) if isinstance(one, Ok)}
+    assert worker.call("status", timeout=10)["answered"] == rounds * in_flight
+
+
+def test_a_home_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where a folder belongs")
+    (tmp_path / "file").write_text("")
+    for home in (tmp_path, tmp_path / "file"):
+        done = run_on(home, b"")
+        assert done.returncode in (2, 74)
+        assert b"Traceback" not in done.stderr
+        assert done.stderr.startswith(b"port_worker: ")
