@@ -257,11 +257,10 @@ def _read_float(token: str) -> float:
 def _read_atom(token: str) -> Any:
     if _RESERVED.fullmatch(token):
         raise ValueError(f"an atom ({token} is a word of the language: write it in quotes)")
-    return _CONSTANTS.get(token, Atom(token))
+    return _named(token)
 
 
-def _read_quoted(token: str) -> Any:
-    name = _unescaped(token)
+def _named(name: str) -> Any:
     if len(name) > 255:
         raise ValueError("an atom of at most 255 characters")
     return _CONSTANTS.get(name, Atom(name))
@@ -284,6 +283,6 @@ _SCALARS: dict[str, Callable[[str], Any]] = {
     "integer": _read_integer,
     "float": _read_float,
     "atom": _read_atom,
-    "quoted": _read_quoted,
+    "quoted": lambda token: _named(_unescaped(token)),
     "string": lambda token: _unescaped(token).encode(),
 }
