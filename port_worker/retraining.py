@@ -20,6 +20,9 @@ from protocol.atoms import Atom
 from protocol.errors import ProtocolError
 from protocol.messages import atom_keys
 
+_LOOK_SECONDS = 1.0
+"""How often to ask after a silent trainer: one that died may have left its pipe open in a child of its own."""
+
 Report = Callable[[dict[Atom, Any]], None]
 
 
@@ -45,6 +48,7 @@ class Retraining:
         self._model = model
         self._clock = clock
         self._run: _Run | None = None
+        self._looked_at = clock()
 
     def start(self, arguments: Retrain, report: Report) -> None:
         """Spawn the trainer. Raises ProtocolError when the arguments or another retrain are in the way."""
@@ -74,6 +78,11 @@ class Retraining:
         return self._run is not None and self._run.swap is not None
 
     @property
+    def look_at(self) -> float:
+        """When to call `step` even if nothing was said; infinite while no trainer runs."""
+        return float("inf") if self.fd is None else self._looked_at + _LOOK_SECONDS
+
+    @property
     def latest(self) -> dict[Atom, Any] | None:
         """The last progress, None while no retrain runs."""
         return self._run.latest if self._run else None
@@ -81,6 +90,7 @@ class Retraining:
     def step(self) -> dict[Atom, Any] | None:
         """Go on by one slice. Returns the result of a retrain that just ended. Raises ProtocolError when it failed."""
         run = self._run
+        self._looked_at = self._clock()
         if run is None:
             return None
         try:

@@ -112,7 +112,7 @@ class Service:
             self._finish(work, _expired(work))
         if due:
             self._perform(due)
-        if self._retraining.swapping:
+        if self._retraining.swapping or self._retraining.look_at <= self._clock():
             self.trainer_readable()
         self._end_drains()
         return bool(self._scheduler) or self._retraining.swapping
@@ -203,7 +203,7 @@ class Service:
     @property
     def wakes_at(self) -> float:
         """When `step` has to run even if nothing arrives; infinite if never."""
-        return min((work.expires_at for work in self._long.values()), default=float("inf"))
+        return min([self._retraining.look_at, *(work.expires_at for work in self._long.values())])
 
     def _expire_long(self) -> None:
         now = self._clock()
