@@ -62,13 +62,19 @@ class HyperParameter:
             return "true or false"
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
-        bounds = f"{f'above {self.low:g}, up' if self.above_low else f'from {self.low:g}'} to {self.high:g}"
+        low, high = _number_text(self.low), _number_text(self.high)
+        bounds = f"above {low}, up to {high}" if self.above_low else f"from {low} to {high}"
         if self.kind == "integers":
             return f"an integer or a list of 1 to {MAX_LAYERS} integers, each {bounds}"
         return f"{'an integer' if self.kind == 'integer' else 'a number'} {bounds}"
 
     def _in_bounds(self, number: float) -> bool:
         return (self.low < number if self.above_low else self.low <= number) and number <= self.high
+
+
+def _number_text(number: float) -> str:
+    """Whole numbers in full, since 2.14748e+09 is not a bound that anyone can type."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 def refused(algorithm: str, name: str, expected: str, found: object) -> TrainingError:
