@@ -2,6 +2,8 @@ defmodule PortWorker.ConnectionTest do
   # Against workers that misbehave; test/worker_test.exs has the real one.
   use ExUnit.Case, async: true
 
+  import PortWorker.Eventually
+
   alias PortWorker.{Error, Fake, OSProcess}
 
   defp recommend(server, user, options \\ []), do: PortWorker.recommend(server, user, options)
@@ -213,6 +215,15 @@ defmodule PortWorker.ConnectionTest do
       assert {:error, %Error{code: :worker_down, details: %{"exit_status" => 3}}} = PortWorker.ping(server)
     end
 
+    test "a command that cannot be run is told" do
+      Process.flag(:trap_exit, true)
+      options = PortWorker.Options.validate!(Fake.options("normal"))
+      {:ok, server} = PortWorker.Connection.start_link(%{options | command: "/no/such/file"})
+
+      assert_receive {:EXIT, ^server, %Error{code: :worker_down, message: message}}, 5_000
+      assert message == "the worker could not be spawned: :enoent"
+    end
+
     test "silence is ended after boot_timeout, and the worker is killed" do
       server = Fake.start("silent_at_boot", boot_timeout: 500)
       os_pid = Fake.os_pid(server)
@@ -316,18 +327,6 @@ defmodule PortWorker.ConnectionTest do
   end
 
   defp await_ok(call), do: eventually(fn -> with({:error, _} <- call.(), do: false) end)
-
-  # Polls; the bound is generous, since it only decides how long a failure takes.
-  defp eventually(check, tries \\ 500) do
-    case check.() do
-      value when value in [false, nil] and tries > 0 ->
-        Process.sleep(10)
-        eventually(check, tries - 1)
-
-      value ->
-        value
-    end
-  end
 
   defp signal(os_pid, name), do: {_, 0} = System.cmd("/bin/sh", ["-c", "kill -#{name} #{os_pid}"])
 end

@@ -31,7 +31,7 @@ defmodule PortWorker.Options do
 
   @spec validate!(keyword()) :: t()
   def validate!(options) do
-    unless Keyword.keyword?(options),
+    if not Keyword.keyword?(options),
       do: fail!("expected options to be a keyword list, got: #{inspect(options)}")
 
     options = @defaults |> Keyword.merge(known!(options)) |> Keyword.update!(:command, &default_command/1)
@@ -56,7 +56,7 @@ defmodule PortWorker.Options do
   defp default_command(command), do: command
 
   defp check!({key, value}) do
-    unless valid?(key, value),
+    if not valid?(key, value),
       do: fail!("expected #{inspect(key)} to be #{expected(key)}, got: #{inspect(value)}")
   end
 

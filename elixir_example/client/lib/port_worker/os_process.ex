@@ -44,7 +44,7 @@ defmodule PortWorker.OSProcess do
   end
 
   defp finish(os_pid, grace) do
-    unless gone_within?(os_pid, now() + grace) do
+    if not gone_within?(os_pid, now() + grace) do
       signal(os_pid, "KILL")
       # The kernel frees the memory of a large process in its own time.
       gone_within?(os_pid, now() + 1_000)

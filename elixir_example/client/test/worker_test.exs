@@ -1,0 +1,165 @@
+defmodule PortWorker.WorkerTest do
+  # The real worker, a real model, on the seeded world.
+  use ExUnit.Case, async: false
+
+  import PortWorker.Eventually
+
+  alias PortWorker.{Atoms, Error, OSProcess, Real}
+
+  @moduletag timeout: 300_000
+
+  setup_all do
+    home = Real.temporary_home()
+    worker = start_supervised!({PortWorker, Real.options(home)})
+    assert {:error, %Error{code: :no_model}} = PortWorker.recommend(worker, 1, timeout: 120_000)
+
+    test = self()
+
+    assert {:ok, model} =
+             PortWorker.retrain(worker, algorithm: "ALS", on_progress: &send(test, {:progress, &1}))
+
+    {user, seen} = Real.busiest_user(home)
+    %{home: home, worker: worker, model: model, progress: received(), user: user, seen: seen}
+  end
+
+  defp received do
+    receive do
+      {:progress, progress} -> [progress | received()]
+    after
+      0 -> []
+    end
+  end
+
+  test "retrain reports each phase in order, and what was made", %{progress: progress, model: model} do
+    shares = Enum.map(progress, & &1.share)
+
+    assert progress |> Enum.map(& &1.phase) |> Enum.dedup() == [:extract, :prepare, :fit, :export, :load]
+    assert shares == Enum.sort(shares)
+    assert List.last(shares) == 1.0
+    assert %{algorithm: "ALS", rows: rows, users: users, items: items} = model
+    assert rows > users and users > 0 and items > 0
+  end
+
+  test "recommend gives a known user new items of the model, by the same kind of id", context do
+    assert {:ok, found} = PortWorker.recommend(context.worker, context.user, n: 20)
+    {ids, scores} = Enum.unzip(found.items)
+
+    assert found.source == :model and found.model == context.model.version and found.exhausted == false
+    assert length(Enum.uniq(ids)) == 20
+    assert Enum.all?(ids, &(byte_size(&1) == 36))
+    assert scores == Enum.sort(scores, :desc)
+    assert ids -- context.seen == ids
+  end
+
+  test "exclude takes items out and fills up from below", %{worker: worker, user: user} do
+    {:ok, %{items: [{best, _}, {second, score} | _]}} = PortWorker.recommend(worker, user)
+
+    assert {:ok, %{items: [{^second, ^score} | _] = items}} =
+             PortWorker.recommend(worker, user, exclude: [best])
+
+    assert length(items) == 10
+  end
+
+  test "an unknown user gets the popular items, and is told so", %{worker: worker} do
+    assert {:ok, %{source: :popular, items: items}} = PortWorker.recommend(worker, "nobody", n: 5)
+    assert {:ok, %{source: :popular, items: ^items}} = PortWorker.recommend(worker, 7, n: 5)
+    assert length(items) == 5
+  end
+
+  test "arguments that are refused are named, and the worker goes on", %{worker: worker, user: user} do
+    for n <- [0, -1, 1_000_000_000, "ten"] do
+      assert {:error, %Error{code: :invalid_argument, retryable?: false, details: %{"field" => "n"}} = error} =
+               PortWorker.recommend(worker, user, n: n)
+
+      assert error.message =~ "n: expected an integer from 1 to "
+    end
+
+    assert {:error, %Error{code: :unknown_algorithm}} = PortWorker.retrain(worker, algorithm: "Oracle")
+
+    assert {:error, %Error{code: :invalid_hyperparameter, message: message}} =
+             PortWorker.retrain(worker, algorithm: "ALS", params: [colour: "red"])
+
+    assert message =~ "colour"
+    assert {:ok, :pong} = PortWorker.ping(worker)
+  end
+
+  test "an op that the worker does not know, and one that it does not finish in time", %{worker: worker} do
+    call = PortWorker.Call.new(:models, %{user: 1}, [])
+    assert {:error, %Error{code: :unknown_argument}} = PortWorker.Call.run(worker, call)
+    assert {:error, %Error{code: :unknown_op}} = PortWorker.Call.run(worker, %{call | op: :maybe, args: %{}})
+    assert {:error, %Error{code: :deadline_exceeded}} = PortWorker.retrain(worker, timeout: 200)
+    assert eventually(fn -> match?({:ok, %{training: nil}}, PortWorker.status(worker)) end)
+  end
+
+  test "models and status tell what serves, without TensorFlow", %{worker: worker, model: %{version: version}} do
+    assert {:ok, %{active: ^version, versions: [%{version: ^version, active: true, damaged: nil}]}} =
+             PortWorker.models(worker)
+
+    assert {:ok, %{state: :ready, heavy_modules: [], model: %{version: ^version}}} = PortWorker.status(worker)
+  end
+
+  test "one retrain at a time; calls are answered meanwhile; a cancelled one makes room", context do
+    %{worker: worker, user: user, model: %{version: version}} = context
+    {test, ref} = {self(), make_ref()}
+    training = Task.async(fn -> PortWorker.retrain(worker, ref: ref, on_progress: {test, ref}) end)
+    assert_receive {^ref, {:progress, _}}, 60_000
+
+    assert {:error, %Error{code: :training_in_progress, retryable?: true}} = PortWorker.retrain(worker)
+    assert {:ok, %{source: :model}} = PortWorker.recommend(worker, user)
+    assert {:ok, %{training: %{phase: _}}} = PortWorker.status(worker)
+
+    assert PortWorker.cancel(worker, ref) == :ok
+    assert {:error, %Error{code: :cancelled}} = Task.await(training)
+    assert eventually(fn -> match?({:ok, %{training: nil}}, PortWorker.status(worker)) end)
+    assert {:ok, %{active: ^version}} = PortWorker.models(worker)
+  end
+
+  test "1,000 callers at once are each answered or told of the overload", %{worker: worker, user: user} do
+    answers =
+      1..1_000
+      |> Enum.map(fn _ -> Task.async(fn -> PortWorker.recommend(worker, user) end) end)
+      |> Task.await_many(60_000)
+
+    codes =
+      Enum.frequencies_by(answers, fn
+        {:ok, %{source: :model}} -> :ok
+        {:error, %Error{code: code}} -> code
+      end)
+
+    assert Map.keys(codes) -- [:ok, :overloaded] == []
+    assert codes.ok >= 64
+  end
+
+  test "a killed worker is replaced and serves the same model; stop and drain end one",
+       %{home: home} = context do
+    name = __MODULE__.Killed
+    start_supervised!({PortWorker, Real.options(home, name: name)})
+    assert {:ok, %{os_pid: os_pid}} = PortWorker.status(name, timeout: 60_000)
+    monitor = name |> Process.whereis() |> Process.monitor()
+    {_, 0} = System.cmd("/bin/sh", ["-c", "kill -9 #{os_pid}"])
+    assert_receive {:DOWN, ^monitor, :process, _, %Error{code: :worker_down}}, 5_000
+
+    assert eventually(fn -> match?({:ok, _}, PortWorker.recommend(name, context.user, timeout: 60_000)) end)
+    assert {:ok, %{model: version, source: :model}} = PortWorker.recommend(name, context.user)
+    assert version == context.model.version
+
+    assert {:ok, %{os_pid: os_pid}} = PortWorker.status(name)
+    assert {:ok, %{completed: completed}} = PortWorker.drain(name)
+    assert completed >= 3
+    assert {:error, %Error{code: :draining}} = PortWorker.recommend(name, context.user)
+    assert :ok = stop_supervised(name)
+    refute OSProcess.alive?(os_pid)
+  end
+
+  test "the atoms and the retryable errors are the worker's" do
+    code = "from protocol.atoms import CLOSED_SET; print(*sorted(CLOSED_SET))"
+    assert Real.python(code) |> String.split() == Atoms.all() |> Enum.map(&Atom.to_string/1) |> Enum.sort()
+
+    code = "from protocol.errors import CODES; print(*(c for c in CODES if CODES[c].retryable))"
+    retryable = Real.python(code) |> String.split()
+
+    for shared <- [:overloaded, :deadline_exceeded, :cancelled, :frame_too_large, :invalid_argument] do
+      assert Error.new(shared, "").retryable? == to_string(shared) in retryable
+    end
+  end
+end
