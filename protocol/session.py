@@ -4,8 +4,8 @@ Theory of operation. A worker lives through four states, in one direction only:
 
     starting    loading its model; reads nothing, so the pipe holds what a host says too early
     ready       from `hello` on: takes every call
-    draining    after the op `drain` or SIGTERM: answers what is in flight, takes only ops that report
-    closed      the host's end of stdin is closed, or the stream cannot be followed any further
+    draining    after the op `drain`, SIGTERM or the end of input: answers what is in flight, takes only ops that report
+    closed      everything that can be answered is, or nobody reads any more; the process is about to exit
 
 A call is in flight from `admit` until `finish`; every admitted call is finished exactly once, by `ok` or `error`. While
 it is in flight its id is taken; afterwards the host may use the id again. A cancel races with the answer, and a host
@@ -70,7 +70,7 @@ class Session:
         self._advance("start_draining")
 
     def close(self) -> None:
-        """The stream is at its end; nobody will read an answer."""
+        """The session is over; what is still in flight stays unanswered."""
         self._advance("close")
         self._live.clear()
 
