@@ -126,8 +126,7 @@ class Service:
         except ProtocolError as error:
             self._fail_all(due, error)
         except Exception:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
-            traceback.print_exc(file=sys.stderr)
-            self._fail_all(due, ProtocolError("internal", "worker: a defect, whose traceback is in the worker's log"))
+            self._fail_all(due, _defect())
 
     def _fail_all(self, due: list[Work], error: ProtocolError) -> None:
         for work in due:
@@ -151,6 +150,10 @@ class Service:
             result = self._retraining.step()
         except ProtocolError as error:
             self._finish(self._retrain_call(), error)
+            return
+        except Exception:  # noqa: BLE001 a defect costs the retrain, never the model in service
+            self._retraining.close()
+            self._finish(self._retrain_call(), _defect())
             return
         if result is not None:
             self._send(Event("model_activated", self._model.summary() or {}))
@@ -262,6 +265,12 @@ class Service:
 
 def _expired(work: Work) -> ProtocolError:
     return ProtocolError("deadline_exceeded", f"{work.op}: its deadline passed before the answer was ready")
+
+
+def _defect() -> ProtocolError:
+    """The answer for an exception that nobody expected; its traceback goes to the log."""
+    traceback.print_exc(file=sys.stderr)
+    return ProtocolError("internal", "worker: a defect, whose traceback is in the worker's log")
 
 
 def _recommended(version: str, recommendation: Recommendation) -> dict[Atom, Any]:

@@ -1,0 +1,94 @@
+"""The service without I/O: a defect in a room costs one answer each, and the worker goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from port_worker.config import settings
+from port_worker.retraining import Retraining
+from port_worker.service import Service
+from port_worker.serving.embedding import EmbeddingModel
+from protocol.messages import Call, ErrorReply, Hello, Message, Ok, to_payload
+
+
+@pytest.fixture
+def sent() -> list[Message]:
+    return []
+
+
+@pytest.fixture
+def service(trained_home: Path, sent: list[Message]) -> Service:
+    made = Service(settings(home=trained_home, environ={}), sent.append)
+    made.open()
+    assert isinstance(sent.pop(0), Hello)
+    return made
+
+
+def ask(service: Service, *calls: tuple[int, str, dict[str, Any]]) -> None:
+    for call_id, op, args in calls:
+        service.receive(to_payload(Call(call_id, op, args)))
+    while service.step():
+        pass
+
+
+def broken(*_arguments: object) -> Any:
+    raise ZeroDivisionError("a defect")
+
+
+def test_a_defect_in_serving_costs_its_batch_one_answer_each(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(EmbeddingModel, "recommend", broken)
+        ask(service, (1, "recommend", {"user": "x"}), (2, "recommend", {"user": "y"}), (3, "ping", {}))
+    codes = {one.id: one.code for one in sent if isinstance(one, ErrorReply)}
+    assert codes == {1: "internal", 2: "internal"}
+    assert [one.id for one in sent if isinstance(one, Ok)] == [3]
+    assert "ZeroDivisionError: a defect" in capfd.readouterr().err
+    sent.clear()
+    ask(service, (1, "recommend", {"user": "x"}))
+    assert isinstance(sent[0], Ok)
+
+
+def test_a_defect_in_the_swap_costs_the_retrain_only(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Retraining, "start", lambda *_arguments: None)
+        ask(service, (1, "retrain", {}))
+        patch.setattr(Retraining, "step", broken)
+        service.trainer_readable()
+    assert [(one.id, one.code) for one in sent if isinstance(one, ErrorReply)] == [(1, "internal")]
+    sent.clear()
+    ask(service, (1, "recommend", {"user": "x"}))
+    assert isinstance(sent[0], Ok)
+
+
+def test_more_calls_than_may_be_in_flight_are_told_at_once(service: Service, sent: list[Message]) -> None:
+    for call_id in range(4097):
+        service.receive(to_payload(Call(call_id, "recommend", {"user": "x", "n": 1})))
+    assert [(one.id, one.code, one.retryable) for one in sent if isinstance(one, ErrorReply)] == [
+        (4096, "overloaded", True)
+    ]
+    while service.step():
+        pass
+    assert sorted(one.id for one in sent if isinstance(one, Ok)) == list(range(4096))
+
+
+def test_what_waits_is_answered_in_batches_of_at_most_64(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    whole = EmbeddingModel.recommend
+
+    def counted(self: EmbeddingModel, requests: Any) -> Any:
+        sizes.append(len(requests))
+        return whole(self, requests)
+
+    monkeypatch.setattr(EmbeddingModel, "recommend", counted)
+    ask(service, *[(call_id, "recommend", {"user": "x"}) for call_id in range(130)])
+    assert sizes == [64, 64, 2]
+    assert len([one for one in sent if isinstance(one, Ok)]) == 130
