@@ -41,7 +41,9 @@ class CsvSource(FileSource):
                 if fields:
                     yield line, fields
                 line = reader.line_num + 1
-        except csv.Error as error:
+        except csv.Error as error:  # Python 3.10 says so of any NUL
+            if line == 1:
+                raise errors.unreadable(self.path, f"its header is not CSV: {error}") from None
             raise errors.invalid_record(self.path, ("line", line), f"not a CSV record: {error}") from None
 
     def _check_header(self, header: list[str]) -> None:

@@ -117,18 +117,18 @@ def test_everything_reaches_the_disk_before_its_name_is_shown(
     store: ModelStore, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events: list[int | str] = []
-    sync, rename = os.fsync, os.rename
+    sync, rename = os.fsync, Path.rename
 
     def record_sync(fd: int) -> None:
         events.append(os.fstat(fd).st_ino)
         sync(fd)
 
-    def record_rename(source: Path, target: Path) -> None:
+    def record_rename(source: Path, target: Path) -> Path:
         events.append("shown")
-        rename(source, target)
+        return rename(source, target)
 
     monkeypatch.setattr(os, "fsync", record_sync)
-    monkeypatch.setattr(os, "rename", record_rename)
+    monkeypatch.setattr(Path, "rename", record_rename)
     folder = store.folder(publish(store).version)
     shown = events.index("shown")
     files = {path.stat().st_ino for path in folder.iterdir()}
