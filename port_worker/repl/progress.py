@@ -62,15 +62,8 @@ class LineReport:
         yield show
 
 
-class BarReport:
+class BarReport(LineReport):
     """A bar that is gone when the training is over."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def note(self, text: str) -> None:
-        self._stream.write(f"{text}\n")
-        self._stream.flush()
 
     @contextmanager
     def training(self, algorithm: str) -> Iterator[OnProgress]:
