@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from port_worker.config import settings
 from port_worker.retraining import Retraining
@@ -92,3 +95,35 @@ def test_what_waits_is_answered_in_batches_of_at_most_64(
     ask(service, *[(call_id, "recommend", {"user": "x"}) for call_id in range(130)])
     assert sizes == [64, 64, 2]
     assert len([one for one in sent if isinstance(one, Ok)]) == 130
+
+
+VALID = to_payload(Call(7, "recommend", {"user": "x", "n": 3, "exclude": [1, "a"]}, 1_000_000))
+
+
+def mutated() -> st.SearchStrategy[bytes]:
+    """A valid call with a few bytes replaced, or cut short."""
+    changes = st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), min_size=1, max_size=4)
+
+    def change(edits: list[tuple[int, int]], length: int) -> bytes:
+        payload = bytearray(VALID)
+        for position, byte in edits:
+            payload[position] = byte
+        return bytes(payload[:length])
+
+    return st.builds(change, changes, st.integers(0, len(VALID)) | st.just(len(VALID)))
+
+
+@hypothesis_settings(max_examples=400, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(payload=st.binary(max_size=80) | mutated())
+@example(payload=VALID)
+def test_any_frame_is_answered_at_most_once_and_raises_nothing(
+    service: Service, sent: list[Message], payload: bytes
+) -> None:
+    sent.clear()
+    service.receive(payload)
+    while service.step():
+        pass
+    assert len(sent) == 1 or payload[:1] == b"\x83"
+    assert len(sent) <= 1
+    assert all(isinstance(one, Ok | ErrorReply) for one in sent)
+    assert not [one for one in sent if isinstance(one, ErrorReply) and one.code == "internal"]
