@@ -36,6 +36,7 @@ from protocol.messages import (
     Ok,
     Progress,
     atom_keys,
+    error_facts,
     parse_inbound,
 )
 from protocol.session import Session
@@ -81,7 +82,8 @@ class Service:
         self._session.become_ready()
         self._send(Hello(self._hello()))
         for error in damaged:
-            self._send(Event("model_damaged", _error_facts(ProtocolError(error.code, str(error), error.details))))
+            said = ErrorReply.of(None, ProtocolError(error.code, str(error), error.details))
+            self._send(Event("model_damaged", error_facts(said)))
 
     def receive(self, payload: bytes) -> None:
         """Take one frame. A bad one is answered at once; nothing that a host sends raises here."""
@@ -149,18 +151,20 @@ class Service:
         try:
             result = self._retraining.step()
         except ProtocolError as error:
-            self._finish(self._retrain_call(), error)
+            self._fail_all(self._running("retrain"), error)
             return
         except Exception:  # noqa: BLE001 a defect costs the retrain, never the model in service
             self._retraining.close()
-            self._finish(self._retrain_call(), _defect())
+            self._fail_all(self._running("retrain"), _defect())
             return
         if result is not None:
             self._send(Event("model_activated", self._model.summary() or {}))
-            self._answer(self._retrain_call(), result)
+            for work in self._running("retrain"):
+                self._answer(work, result)
 
-    def _retrain_call(self) -> Work:
-        return next(work for work in self._long.values() if work.op == "retrain")
+    def _running(self, op: str) -> list[Work]:
+        """The calls of an op that goes on between steps; at most one `retrain`, none once it was given up."""
+        return [work for work in self._long.values() if work.op == op]
 
     def _start_drain(self, work: Work) -> None:
         self._long[work.call_id] = work
@@ -172,7 +176,7 @@ class Service:
             self._send(Event("draining", {}))
 
     def _end_drains(self) -> None:
-        drains = [work for work in self._long.values() if work.op == "drain"]
+        drains = self._running("drain")
         if drains and self._session.in_flight == len(drains):
             for work in drains:
                 self._answer(work, atom_keys(completed=self._counters.answered))
@@ -185,7 +189,7 @@ class Service:
     def hang_up(self) -> None:
         """Take no more calls, give up a retrain, answer what is in flight; then the service is `finished`."""
         self._session.start_draining()
-        for work in [work for work in self._long.values() if work.op == "retrain"]:
+        for work in self._running("retrain"):
             self._cancel(work.call_id, ProtocolError("cancelled", "retrain: ended, since the worker was told to end"))
 
     def close(self) -> None:
@@ -279,12 +283,6 @@ def _recommended(version: str, recommendation: Recommendation) -> dict[Atom, Any
         model=version,
         source=Atom(recommendation.source),
         exhausted=recommendation.exhausted,
-    )
-
-
-def _error_facts(error: ProtocolError) -> dict[Atom, Any]:
-    return atom_keys(
-        code=Atom(error.code), message=error.message, retryable=error.retryable, details=dict(error.details)
     )
 
 

@@ -136,14 +136,15 @@ def _to_term(message: Message) -> tuple[Any, ...]:
         case Ok(call_id, result):
             return (Atom("ok"), call_id, result)
         case ErrorReply():
-            return (Atom("error"), message.id, _error_facts(message))
+            return (Atom("error"), message.id, error_facts(message))
         case Progress(call_id, facts):
             return (Atom("progress"), call_id, facts)
         case Event(kind, facts):
             return (Atom("event"), Atom(kind), facts)
 
 
-def _error_facts(reply: ErrorReply) -> dict[Atom, Any]:
+def error_facts(reply: ErrorReply) -> dict[Atom, Any]:
+    """The map that describes an error, in a reply and in the event `model_damaged`."""
     return atom_keys(
         code=Atom(reply.code), message=reply.message, retryable=reply.retryable, details=dict(reply.details)
     )

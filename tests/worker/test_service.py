@@ -70,6 +70,17 @@ def test_a_defect_in_the_swap_costs_the_retrain_only(
     assert isinstance(sent[0], Ok)
 
 
+def test_a_defect_in_a_retrain_that_was_given_up_is_nobodys_answer(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Retraining, "step", broken)
+        service.trainer_readable()
+    assert sent == []
+    ask(service, (1, "ping", {}))
+    assert isinstance(sent[0], Ok)
+
+
 def test_more_calls_than_may_be_in_flight_are_told_at_once(service: Service, sent: list[Message]) -> None:
     for call_id in range(4097):
         service.receive(to_payload(Call(call_id, "recommend", {"user": "x", "n": 1})))
