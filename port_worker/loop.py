@@ -48,8 +48,10 @@ class Loop:
         with _selector() as selector, _signals(self._on_signal) as wakeup:
             try:
                 self._service.open()
+                more = self._work()
                 while not (self._ending and self._service.finished and not self._outgoing):
-                    self._turn(selector, wakeup)
+                    self._wait(selector, wakeup, 0 if more else self._timeout())
+                    more = self._work()
             except HostGoneError as gone:
                 if not self._input_ended:
                     sys.stderr.write(f"port_worker: {gone}\n")
@@ -57,12 +59,15 @@ class Loop:
                 self._service.close()
         return self._status
 
-    def _turn(self, selector: selectors.BaseSelector, wakeup: int) -> None:
+    def _work(self) -> bool:
+        """One piece of work and one write. Returns whether more can be done at once."""
         more = not self._is_congested and self._service.step()
         self._outgoing.flush()
+        return more
+
+    def _wait(self, selector: selectors.BaseSelector, wakeup: int, timeout: float | None) -> None:
         self._watch(selector, wakeup)
-        done = self._ending and self._service.finished
-        for key, _events in selector.select(0 if more or (done and not self._outgoing) else self._timeout()):
+        for key, _events in selector.select(timeout):
             self._ready(key.fd, wakeup)
 
     def _ready(self, fd: int, wakeup: int) -> None:
