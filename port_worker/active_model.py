@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from port_worker.serving.embedding import EmbeddingModel
-from port_worker.store.errors import ModelDamaged, StoreError
-from port_worker.store.models import ModelStore
+from port_worker.store.errors import ModelDamaged
+from port_worker.store.models import ModelStore, StoredVersion
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
 from protocol.messages import atom_keys
@@ -93,7 +93,7 @@ class ActiveModel:
         return atom_keys(active=active, versions=[_described(stored, active) for stored in self.store.versions()])
 
 
-def _described(stored: Any, active: str | None) -> dict[Atom, Any]:
+def _described(stored: StoredVersion, active: str | None) -> dict[Atom, Any]:
     manifest = stored.manifest
     facts = {
         "algorithm": manifest and manifest.algorithm,
@@ -101,7 +101,7 @@ def _described(stored: Any, active: str | None) -> dict[Atom, Any]:
         "users": manifest and manifest.users,
         "items": manifest and manifest.items,
         "rows": manifest and manifest.rows,
-        "bytes": manifest and sum(entry.size for entry in manifest.files.values()),
+        "bytes": manifest and manifest.total_size,
     }
     return atom_keys(version=stored.version, active=stored.version == active, damaged=stored.damaged, **facts)
 
@@ -110,6 +110,3 @@ def report_damage(damaged: list[ModelDamaged]) -> None:
     """Say on stderr which versions cannot be used, for the operator's log."""
     for error in damaged:
         sys.stderr.write(f"port_worker: {error}\n")
-
-
-ROOM_ERRORS = (StoreError,)

@@ -23,7 +23,7 @@ OPS = ("ping", "status", "recommend", "retrain", "models", "drain")
 EVENTS = ("model_activated", "model_damaged", "draining")
 STATES = ("starting", "ready", "draining", "closed")
 PHASES = ("extract", "prepare", "fit", "export", "load")
-VALUES = ("nil", "true", "false", "infinity", "undefined", "pong", "model", "popular")
+VALUES = ("nil", "true", "false", "infinity", "pong", "model", "popular")
 ARGUMENTS = ("user", "n", "exclude", "algorithm", "params")
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),

@@ -17,7 +17,7 @@ defmodule PortWorker.Atoms do
 
   @phases ~w(extract prepare fit export load)a
 
-  @values ~w(nil true false infinity undefined pong model popular)a
+  @values ~w(nil true false infinity pong model popular)a
 
   @arguments ~w(user n exclude algorithm params)a
 
