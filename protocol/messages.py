@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from protocol import etf
 from protocol.atoms import OPS, Atom
+from protocol.codec import ETF, Codec
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
-from protocol.limits import MAX_CALL_ID, MAX_DEADLINE_MS
+from protocol.limits import MAX_CALL_ID, MAX_DEADLINE_MS, TermLimits
 
 _INFINITY = Atom("infinity")
 _CONSTANTS: dict[Any, str] = {None: "nil", True: "true", False: "false"}
@@ -119,9 +119,9 @@ def _plain_key(key: Any) -> str:
     return text if isinstance(text, str) else shorten(key)
 
 
-def to_payload(message: Message) -> bytes:
+def to_payload(message: Message, codec: Codec = ETF) -> bytes:
     """The payload of a frame. A call may have any op and arguments: the worker is the judge of them."""
-    return etf.encode(_to_term(message), any_atom=isinstance(message, Call))
+    return codec.encode(_to_term(message), any_atom=isinstance(message, Call))
 
 
 def _to_term(message: Message) -> tuple[Any, ...]:
@@ -150,23 +150,23 @@ def error_facts(reply: ErrorReply) -> dict[Atom, Any]:
     )
 
 
-def parse_inbound(payload: bytes) -> Inbound:
+def parse_inbound(payload: bytes, codec: Codec = ETF, limits: TermLimits | None = None) -> Inbound:
     """Read what a host said.
 
     Raises ProtocolError: `malformed_term`, `malformed_message` or `unknown_op`. Its `call_id` is that of the call,
     where one could be read: a bad cancel has none, because an error with its id would end the call that it names.
     """
-    parsed = _parse(payload, _INBOUND)
+    parsed = _parse(codec.decode(payload, limits), _INBOUND)
     assert isinstance(parsed, Call | Cancel)
     return parsed
 
 
-def parse_outbound(payload: bytes) -> Outbound:
+def parse_outbound(payload: bytes, codec: Codec = ETF) -> Outbound:
     """Read what a worker said. Raises ProtocolError: `malformed_term` or `malformed_message`.
 
     Facts and results are terms as `etf.decode` gives them; `plain` makes them readable. An error's fields are plain.
     """
-    parsed = _parse(payload, _OUTBOUND)
+    parsed = _parse(codec.decode(payload), _OUTBOUND)
     assert not isinstance(parsed, Call | Cancel)
     return parsed
 
@@ -174,8 +174,7 @@ def parse_outbound(payload: bytes) -> Outbound:
 _Parser: TypeAlias = Callable[[tuple[Any, ...]], Message]
 
 
-def _parse(payload: bytes, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
-    term: Any = etf.decode(payload)
+def _parse(term: Any, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
     if not isinstance(term, tuple) or not term:
         raise _malformed("message", "a tuple that starts with an atom", term)
     tag = _atom_name(term[0])

@@ -45,7 +45,7 @@ ARROWS = {
 }
 """Room to the rooms that it may import. `port_worker` itself (its version) is open to all; `cli` imports by name."""
 
-FOREIGN = {"protocol": {"numpy"}, "port_worker.training.catalogue": set(), "port_worker.training.process": set()}
+FOREIGN = {"protocol": {"numpy", "msgpack"}, "port_worker.training.catalogue": set(), "port_worker.training.process": set()}
 """Where only these packages of others may be imported, wherever in the module that is."""
 
 HEAVY = {
