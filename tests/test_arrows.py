@@ -28,6 +28,7 @@ ARROWS = {
     },
     "port_worker.scheduler": {"protocol"},
     "port_worker.stdio": set(),
+    "port_worker.recording": {"protocol"},
     "port_worker.status": set(),
     "port_worker.config": set(),
     "port_worker.loop": {"port_worker.service", "port_worker.stdio", "port_worker.config", "protocol"},
