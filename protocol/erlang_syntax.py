@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
 from protocol.limits import TermLimits
 
+_Sliced = TypeVar("_Sliced", bytes, str)
 _LIMITS = TermLimits()
 _CHUNK = 1_024
 _RESERVED = re.compile(
@@ -30,20 +31,21 @@ _NAMES = {value: name for name, value in _CONSTANTS.items()}
 
 def to_text(term: Any) -> str:
     """Print a term: `{call,1,recommend,#{n => 10,user => <<"ada">>},infinity}`."""
-    return "".join(_pieces(term))
+    return "".join(pieces(term))
 
 
 def shorten(term: Any, most: int = 80) -> str:
     """Print the beginning of a term, at most `most` characters; the work is bounded too."""
     text = ""
-    for piece in _pieces(term):
+    for piece in pieces(term):
         text += piece
         if len(text) > most:
             return text[: most - 3] + "..."
     return text
 
 
-def _pieces(term: Any) -> Iterator[str]:
+def pieces(term: Any) -> Iterator[str]:
+    """What `to_text` prints, piece by piece, for who may stop early."""
     if isinstance(term, Atom):
         yield _atom(term)
     elif isinstance(term, bool | None):
@@ -56,7 +58,7 @@ def _pieces(term: Any) -> Iterator[str]:
         yield from _bracketed("#{", ((key, value) for key, value in term.items()), "}", _pair)
     elif isinstance(term, (list, tuple)):
         first, last = "[]" if isinstance(term, list) else "{}"
-        yield from _bracketed(first, term, last, _pieces)
+        yield from _bracketed(first, term, last, pieces)
     else:
         yield str(term)
 
@@ -71,9 +73,9 @@ def _bracketed(first: str, elements: Iterable[Any], last: str, pieces: Callable[
 
 
 def _pair(pair: tuple[Any, Any]) -> Iterator[str]:
-    yield from _pieces(pair[0])
+    yield from pieces(pair[0])
     yield " => "
-    yield from _pieces(pair[1])
+    yield from pieces(pair[1])
 
 
 def _atom(name: str) -> str:
@@ -91,12 +93,17 @@ def _float(value: float) -> str:
 def _binary(raw: bytes) -> Iterator[str]:
     text = _printable(raw)
     if not text:
-        yield from _bracketed("<<", raw, ">>", lambda byte: iter((str(byte),)))
+        yield from _bracketed("<<", _chunks(raw), ">>", lambda chunk: iter((",".join(map(str, chunk)),)))
         return
     yield '<<"'
-    for start in range(0, len(text), _CHUNK):
-        yield _escaped(text[start : start + _CHUNK], quote='"')
+    for chunk in _chunks(text):
+        yield _escaped(chunk, quote='"')
     yield '">>' if text.isascii() else '"/utf8>>'
+
+
+def _chunks(whole: _Sliced) -> Iterator[_Sliced]:
+    """A column of 16 MiB must not become as many pieces."""
+    return (whole[start : start + _CHUNK] for start in range(0, len(whole), _CHUNK))
 
 
 def _printable(raw: bytes) -> str | None:
