@@ -1,6 +1,6 @@
 """What passed between a host and its worker, frame by frame: written while it happens, read afterwards.
 
-A recording is a stream of frames like the wire itself, each one term in External Term Format whatever codec is recorded.
+A recording is a stream of frames like the wire itself, each one term in External Term Format, whatever was recorded.
 First `{recording, 1, etf | msgpack, UnixMs}`, then `{in | out, Microseconds, Payload}` for each frame: `in` is host to
 worker, and the microseconds count from the beginning. A worker that was killed leaves a last record that is cut short.
 """
