@@ -216,8 +216,8 @@ class _Parser:
         if not self._taken("#{"):
             raise self._refuse("a term")
         pairs = self._elements("}", lambda: self._pair(depth + 1))
-        if not all(isinstance(key, int | bytes | Atom | None) for key, _value in pairs):
-            raise self._refuse("atoms, integers or binaries as keys", start)
+        if not all(isinstance(key, int | float | bytes | Atom | None) for key, _value in pairs):
+            raise self._refuse("atoms, binaries, integers or floats as keys", start)
         if len(dict(pairs)) != len(pairs):
             raise self._refuse("keys that differ", start)
         return dict(pairs)
