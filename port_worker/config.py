@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from protocol.codec import CODECS
+from protocol.limits import Limits
 
 WORLD_FILE = "world.sqlite"
 DEFAULT_ALGORITHM = "ALS"
+_MOST_DIGITS = 12
 
 
 def default_home() -> Path:
@@ -34,6 +38,15 @@ class Settings:
     algorithm: str
     """What `retrain` trains when the call names none. PORT_WORKER_ALGORITHM."""
 
+    codec: str = "etf"
+    """How terms are written as bytes: `etf`, or `msgpack` for hosts that are not on the BEAM. PORT_WORKER_CODEC."""
+
+    limits: Limits = field(default_factory=Limits)
+    """What one host may ask of it, as `hello` says. PORT_WORKER_LIMITS lowers some: `max_terms=1000,max_depth=8`."""
+
+    record: Path | None = None
+    """Where every frame of the session is written down, for `port-worker inspect`. PORT_WORKER_RECORD."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -52,16 +65,46 @@ def settings(
     home: Path | None = None,
     source: str | None = None,
     algorithm: str | None = None,
+    *,
+    codec: str | None = None,
+    limits: Sequence[str] = (),
+    record: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Settings from options, then the environment, then the defaults. Raises ValueError naming the variable."""
+    """Settings from options, then the environment, then the defaults. Raises ValueError naming what cannot be used.
+
+    `limits` are texts such as `max_terms=1000`; each wins over the environment's.
+    """
     chosen = (home or default_home()).expanduser().absolute()
     return Settings(
         home=chosen,
         source=source or environ.get("PORT_WORKER_SOURCE") or f"sqlite:{chosen / WORLD_FILE}",
         algorithm=algorithm or environ.get("PORT_WORKER_ALGORITHM") or DEFAULT_ALGORITHM,
+        codec=_codec(codec or environ.get("PORT_WORKER_CODEC") or "etf"),
+        limits=_limits([*filter(None, environ.get("PORT_WORKER_LIMITS", "").split(",")), *limits]),
+        record=_path(record or environ.get("PORT_WORKER_RECORD")),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
+
+
+def _codec(name: str) -> str:
+    if name not in CODECS:
+        raise ValueError(f"codec: expected one of {', '.join(CODECS)}, got {name!r}")
+    return name
+
+
+def _limits(texts: Sequence[str]) -> Limits:
+    lowered: dict[str, int] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not value.isascii() or not value.isdigit() or len(value) > _MOST_DIGITS:
+            raise ValueError(f"limits: expected NAME=NUMBER, got {text!r}")
+        lowered[name] = int(value)
+    return Limits().lowered(lowered)
+
+
+def _path(text: Path | str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:

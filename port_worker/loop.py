@@ -12,17 +12,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from port_worker.config import Settings
 from port_worker.service import Service
 from port_worker.stdio import READ_BYTES, HostGoneError, Outgoing, Pipes
+from protocol.codec import codec
 from protocol.errors import ProtocolError
 from protocol.framing import FrameReader, frame
-from protocol.messages import ErrorReply, Message, to_payload
+from protocol.messages import ErrorReply, Message, Ok, to_payload
+
+if TYPE_CHECKING:
+    from port_worker.recording import Recorder
 
 EXIT_OK = 0
 EXIT_DATA = 65
 """EX_DATAERR of sysexits.h: the stream of frames cannot be followed any further."""
+
+_SHORTENED = 1_000
+"""Characters of an error's message that pass every limit of a frame."""
 
 _MOST_UNREAD = 8 * 1024 * 1024
 """Bytes of replies that wait for the host before no more of its calls are read, or worked for."""
@@ -31,12 +40,21 @@ _MOST_UNREAD = 8 * 1024 * 1024
 class Loop:
     """Runs one service on a pair of pipes until the host closes its end."""
 
-    def __init__(self, settings: Settings, pipes: Pipes, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipes: Pipes,
+        recorder: Recorder | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
+        self._codec = codec(settings.codec)
+        self._max_frame_bytes = settings.limits.max_frame_bytes
+        self._recorder = recorder
         self._incoming = pipes.incoming
         self._outgoing = Outgoing(pipes.outgoing, settings.write_stall_seconds, clock)
         self._outgoing_fd = pipes.outgoing
-        self._frames = FrameReader()
+        self._frames = FrameReader(self._max_frame_bytes)
         self._service = Service(settings, self._send, clock)
         self._wanted: dict[int, int] = {}
         self._ending = False
@@ -63,6 +81,8 @@ class Loop:
         """One piece of work and one write. Returns whether more can be done at once."""
         more = not self._is_congested and self._service.step()
         self._outgoing.flush()
+        if self._recorder is not None:
+            self._recorder.flush()
         return more
 
     def _wait(self, selector: selectors.BaseSelector, wakeup: int, timeout: float | None) -> None:
@@ -88,6 +108,8 @@ class Loop:
         self._frames.feed(data)
         try:
             for payload in self._frames.frames():
+                if self._recorder is not None:
+                    self._recorder.incoming(payload)
                 self._service.receive(payload)
         except ProtocolError as error:
             sys.stderr.write(f"port_worker: {error}\n")
@@ -104,7 +126,12 @@ class Loop:
         self._service.hang_up()
 
     def _send(self, message: Message) -> None:
-        self._outgoing.send(frame(to_payload(message)))
+        payload = to_payload(message, self._codec)
+        if len(payload) > self._max_frame_bytes:
+            payload = to_payload(_fitting(message, len(payload), self._max_frame_bytes), self._codec)
+        self._outgoing.send(frame(payload, self._max_frame_bytes))
+        if self._recorder is not None:
+            self._recorder.outgoing(payload)
 
     @property
     def _is_congested(self) -> bool:
@@ -132,6 +159,18 @@ class Loop:
             for fd, events in wanted.items():
                 selector.register(fd, events)
             self._wanted = wanted
+
+
+def _fitting(message: Message, length: int, most: int) -> Message:
+    """What a host gets in place of a message that is above the limit of a frame."""
+    if isinstance(message, ErrorReply):
+        return replace(message, message=message.message[:_SHORTENED], details={})
+    if not isinstance(message, Ok):
+        return message
+    expected = f"at most {most} bytes"
+    details = {"field": "reply", "expected": expected, "got": f"{length} bytes"}
+    text = f"reply: expected {expected}, got {length} bytes; ask for less"
+    return ErrorReply.of(message.id, ProtocolError("reply_too_large", text, details))
 
 
 def _selector() -> selectors.BaseSelector:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.limits import MAX_BATCH
+from protocol.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Work:
 class Scheduler:
     """Two queues: `recommend` in batches, everything else (which is short) one by one and first."""
 
-    def __init__(self, clock: Callable[[], float], max_batch: int = MAX_BATCH) -> None:
+    def __init__(self, clock: Callable[[], float], max_batch: int = Limits.max_batch) -> None:
         self._clock = clock
         self._max_batch = max_batch
         self._batchable: deque[Work] = deque()

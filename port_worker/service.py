@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,9 +22,10 @@ from port_worker.scheduler import Scheduler, Work
 from port_worker.serving.embedding import Recommendation, RecommendRequest
 from port_worker.status import Counters, heavy_modules, resident_bytes
 from port_worker.store.models import ModelStore
-from protocol import limits
-from protocol.arguments import parse_arguments
+from protocol.arguments import Recommend, parse_arguments
 from protocol.atoms import OPS, Atom
+from protocol.codec import codec
+from protocol.columns import id_column, pair_batch, score_column
 from protocol.errors import ProtocolError
 from protocol.messages import (
     Call,
@@ -60,8 +61,10 @@ class Service:
         self._send = send
         self._clock = clock
         self._started = clock()
-        self._session = Session(limits.MAX_IN_FLIGHT)
-        self._scheduler = Scheduler(clock)
+        self._codec = codec(settings.codec)
+        self._limits = settings.limits
+        self._session = Session(self._limits.max_in_flight)
+        self._scheduler = Scheduler(clock, self._limits.max_batch)
         self._counters = Counters()
         self._model = ActiveModel(ModelStore(settings.models))
         self._retraining = Retraining(settings, self._model, clock)
@@ -88,7 +91,7 @@ class Service:
     def receive(self, payload: bytes) -> None:
         """Take one frame. A bad one is answered at once; nothing that a host sends raises here."""
         try:
-            message = parse_inbound(payload)
+            message = parse_inbound(payload, self._codec, self._limits)
             if isinstance(message, Cancel):
                 self._cancel(message.id, ProtocolError("cancelled", "call: cancelled by the host"))
             else:
@@ -98,7 +101,7 @@ class Service:
 
     def _admit(self, call: Call) -> None:
         try:
-            arguments = parse_arguments(call)
+            arguments = parse_arguments(call, self._limits)
             self._session.admit(call.id, call.op)
         except ProtocolError as error:
             error.call_id = call.id
@@ -139,8 +142,9 @@ class Service:
         model = self._model.serving
         requests = [RecommendRequest(w.arguments.user, w.arguments.n, w.arguments.exclude) for w in due]
         self._counters.batches += 1
-        for work, recommendation in zip(due, model.recommend(requests), strict=True):
-            self._answer(work, _recommended(model.version, recommendation))
+        answers = model.recommend(requests)
+        for work, answer, items in zip(due, answers, _laid_items(due, answers), strict=True):
+            self._answer(work, _recommended(model.version, answer, items))
 
     def _start_retrain(self, work: Work) -> None:
         self._retraining.start(work.arguments, lambda facts: self._send(Progress(work.call_id, facts)))
@@ -226,9 +230,9 @@ class Service:
             self._finish(work or Work(call_id, "", None), reason)
 
     def _answer(self, work: Work, result: Any) -> None:
+        self._send(Ok(work.call_id, result))  # what cannot be sent leaves the call open, for an error to end it
         self._counters.answered += 1
         self._close_call(work)
-        self._send(Ok(work.call_id, result))
 
     def _finish(self, work: Work, error: ProtocolError) -> None:
         self._close_call(work)
@@ -248,7 +252,7 @@ class Service:
             worker=atom_keys(name="port_worker", version=__version__, python=platform.python_version()),
             os_pid=os.getpid(),
             ops=[Atom(op) for op in OPS],
-            limits=_shown_limits(),
+            limits=atom_keys(**asdict(self._limits)),
             model=self._model.summary(),
         )
 
@@ -277,22 +281,19 @@ def _defect() -> ProtocolError:
     return ProtocolError("internal", "worker: a defect, whose traceback is in the worker's log")
 
 
-def _recommended(version: str, recommendation: Recommendation) -> dict[Atom, Any]:
-    return atom_keys(
-        items=recommendation.items,
-        model=version,
-        source=Atom(recommendation.source),
-        exhausted=recommendation.exhausted,
-    )
+def _laid_items(due: Sequence[Work], answers: Sequence[Recommendation]) -> list[Any]:
+    """The ids and scores of each answer in the form that its caller asked for; all lists of pairs at once."""
+    pairs = iter(pair_batch([(a.ids, a.scores) for w, a in zip(due, answers, strict=True) if _wants_pairs(w)]))
+    return [
+        next(pairs) if _wants_pairs(work) else atom_keys(ids=id_column(answer.ids), scores=score_column(answer.scores))
+        for work, answer in zip(due, answers, strict=True)
+    ]
 
 
-def _shown_limits() -> dict[Atom, Any]:
-    return atom_keys(
-        max_frame_bytes=limits.MAX_FRAME_BYTES,
-        max_in_flight=limits.MAX_IN_FLIGHT,
-        max_batch=limits.MAX_BATCH,
-        max_items=limits.MAX_ITEMS,
-        max_exclude=limits.MAX_EXCLUDE,
-        max_id_bytes=limits.MAX_ID_BYTES,
-        **asdict(limits.TermLimits()),
-    )
+def _wants_pairs(work: Work) -> bool:
+    arguments: Recommend = work.arguments
+    return arguments.form == "pairs"
+
+
+def _recommended(version: str, answer: Recommendation, items: Any) -> dict[Atom, Any]:
+    return atom_keys(items=items, model=version, source=Atom(answer.source), exhausted=answer.exhausted)

@@ -6,8 +6,15 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from port_worker.stdio import Pipes
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from port_worker.config import Settings
+    from port_worker.recording import Recorder
 
 _UNUSABLE = 2
 _IO_ERROR = 74
@@ -21,6 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
     parser.add_argument("--source", metavar="SPEC", help="what retrain reads: sqlite:, csv: or parquet:PATH, or a path")
     parser.add_argument("--algorithm", metavar="NAME", help="what retrain trains when a call names none (default: ALS)")
+    parser.add_argument("--codec", metavar="NAME", help="etf (default), or msgpack for hosts that are not on the BEAM")
+    parser.add_argument(
+        "--limit",
+        metavar="NAME=N",
+        action="append",
+        default=[],
+        help="lower one of the limits that hello shows, such as max_terms=1000; repeatable",
+    )
+    parser.add_argument("--record", metavar="FILE", type=Path, help="write every frame there, for `inspect` to print")
     parser.add_argument("--fixture", action="store_true", help="write the seeded world into the home if it has no data")
 
 
@@ -39,16 +55,30 @@ def run(args: argparse.Namespace) -> int:
     from port_worker.loop import Loop
 
     try:
-        chosen = settings(args.home, args.source, args.algorithm)
+        chosen = settings(
+            args.home, args.source, args.algorithm, codec=args.codec, limits=args.limit, record=args.record
+        )
         chosen.home.mkdir(parents=True, exist_ok=True)
         if args.fixture:
             _write_fixture(chosen.home)
     except (ValueError, OSError, sqlite3.Error) as error:
         return _refuse(str(error))
     try:
-        return Loop(chosen, pipes).run()
+        with _recorder(chosen) as recorder:
+            return Loop(chosen, pipes, recorder).run()
     except OSError as error:
         return _refuse(str(error), _IO_ERROR)
+
+
+def _recorder(chosen: Settings) -> AbstractContextManager[Recorder | None]:
+    """Raises OSError when there is nowhere to record to."""
+    from contextlib import closing, nullcontext
+
+    if chosen.record is None:
+        return nullcontext()
+    from port_worker.recording import Recorder
+
+    return closing(Recorder(chosen.record, chosen.codec))
 
 
 def _write_fixture(home: Path) -> None:

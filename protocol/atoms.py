@@ -23,8 +23,9 @@ OPS = ("ping", "status", "recommend", "retrain", "models", "drain")
 EVENTS = ("model_activated", "model_damaged", "draining")
 STATES = ("starting", "ready", "draining", "closed")
 PHASES = ("extract", "prepare", "fit", "export", "load")
-VALUES = ("nil", "true", "false", "infinity", "pong", "model", "popular")
-ARGUMENTS = ("user", "n", "exclude", "algorithm", "params")
+VALUES = ("nil", "true", "false", "infinity", "pong", "model", "popular", "pairs", "columns")
+COLUMNS = ("int64", "float32", "uuid")
+ARGUMENTS = ("user", "n", "exclude", "form", "algorithm", "params")
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),
     *("max_frame_bytes", "max_in_flight", "max_batch", "max_items", "max_exclude", "max_id_bytes"),
@@ -32,8 +33,8 @@ KEYS = (
     *("users", "items", "rows", "bytes", "created_at", "active", "damaged", "versions", "algorithm", "source"),
     *("exhausted", "state", "uptime_ms", "rss_bytes", "heavy_modules", "in_flight", "queued", "answered", "errors"),
     *("batches", "training", "code", "message", "retryable", "details", "phase", "share", "epoch", "epochs", "loss"),
-    *("duration_ms", "completed"),
+    *("duration_ms", "completed", "ids", "scores"),
 )
 
-CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *ARGUMENTS, *KEYS, *CODES))
+CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *COLUMNS, *ARGUMENTS, *KEYS, *CODES))
 """Every atom that a worker sends, and every atom that it understands."""

@@ -50,6 +50,7 @@ CODES: Mapping[str, CodeFacts] = {
     "missing_argument": _caller("a required argument is absent"),
     "unknown_argument": _caller("the op has no argument of this name"),
     "invalid_argument": _caller("an argument has the wrong type or lies outside its range"),
+    "reply_too_large": _caller("the reply would be above limits.max_frame_bytes; ask for less"),
     "unknown_algorithm": _caller("there is no such algorithm"),
     "invalid_hyperparameter": _caller("a hyper-parameter is unknown, mistyped or out of range"),
     "algorithm_unavailable": _worker("the algorithm needs the extra `graph`", retryable=False),

@@ -3,22 +3,32 @@
 One Python type for each Erlang type, whatever the values: integer `int`, float `float`, atom `Atom` (nil, true and
 false are `None`, `True`, `False`), binary `bytes`, list `list`, tuple `tuple`, map `dict`. All else is refused:
 compressed terms, pids, ports, references, funs, bit strings, improper lists, duplicate keys, bytes after the term.
-Decoding is a loop over an explicit stack, so no input can drive recursion, and every count is checked against the
-bytes left before it is believed.
+Decoding is one loop over an explicit stack, so no input can drive recursion, and every count is checked against the
+bytes left and the limits before it is believed.
 
 Format: "External Term Format" in the ERTS user's guide of Erlang/OTP.
 """
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from protocol.atoms import CLOSED_SET, Atom
-from protocol.errors import ProtocolError
 from protocol.limits import TermLimits
+from protocol.strict import (
+    CONSTANTS,
+    KNOWN_ATOMS,
+    MAX_ATOM_CHARACTERS,
+    SAME_KEYS,
+    check_key,
+    defect,
+    new_atom,
+    refusal,
+    wrong_count,
+    wrong_end,
+)
 
 Term: TypeAlias = "int | float | bool | Atom | bytes | list[Term] | tuple[Term, ...] | dict[Term, Term] | None"
 
@@ -26,6 +36,9 @@ VERSION = 131
 _NEW_FLOAT, _SMALL_INTEGER, _INTEGER, _SMALL_BIG, _LARGE_BIG = 70, 97, 98, 110, 111
 _ATOM, _SMALL_ATOM, _ATOM_UTF8, _SMALL_ATOM_UTF8 = 100, 115, 118, 119
 _SMALL_TUPLE, _LARGE_TUPLE, _NIL, _STRING, _LIST, _BINARY, _MAP = 104, 105, 106, 107, 108, 109, 116
+_CONTAINERS = frozenset((_SMALL_TUPLE, _LARGE_TUPLE, _LIST, _MAP))
+_WHOLE = -1
+"""The kind of what holds the one term of a payload; the other kinds are the tags of containers."""
 
 _REFUSED = {
     80: "a compressed term",
@@ -44,338 +57,266 @@ _REFUSED = {
     117: "a fun",
     120: "a port",
 }
-_CONSTANTS: dict[str, Term] = {"nil": None, "true": True, "false": False}
-_KNOWN_ATOMS: dict[bytes, Term] = {
-    **{name.encode(): Atom(name) for name in CLOSED_SET},
-    **{name.encode(): value for name, value in _CONSTANTS.items()},
-}
-_KEY_TYPES = (int, bytes, Atom, type(None))
+_LIMITS = TermLimits()
+
+_u16_at = struct.Struct(">H").unpack_from
+_u32_at = struct.Struct(">I").unpack_from
+_i32_at = struct.Struct(">i").unpack_from
+_f64_at = struct.Struct(">d").unpack_from
 
 
-def _refuse(offset: int, expected: str, got: str) -> ProtocolError:
-    return ProtocolError(
-        "malformed_term",
-        f"term: expected {expected}, got {got} at byte {offset}",
-        {"field": "term", "offset": offset, "expected": expected, "got": got},
-    )
-
-
-class _Open:
-    """A container whose elements are still being read."""
-
-    __slots__ = ("build", "elements", "missing", "offset")
-
-    def __init__(self, build: Callable[[int, list[Term]], Term], missing: int, offset: int) -> None:
-        self.build = build
-        self.missing = missing
-        self.offset = offset
-        self.elements: list[Term] = []
-
-
-class _Decoder:
-    """One payload being decoded; `pos` is the offset of the next unread byte."""
-
-    def __init__(self, data: bytes, limits: TermLimits) -> None:
-        self.data = data
-        self.limits = limits
-        self.pos = 0
-        self.terms_left = limits.max_terms
-
-    def decode(self) -> Term:
-        if self._unsigned(1) != VERSION:
-            raise _refuse(0, f"the version byte {VERSION}", f"{self.data[0]}")
-        value = self._term()
-        if self.pos != len(self.data):
-            raise _refuse(self.pos, "the end of the frame", f"{len(self.data) - self.pos} more bytes")
-        return value
-
-    def _term(self) -> Term:
-        stack: list[_Open] = []
-        while True:
-            value: Term | _Open = self._start()
-            while True:
-                if isinstance(value, _Open):
-                    if value.missing:
-                        self._push(stack, value)
-                        break
-                    value = value.build(value.offset, value.elements)
-                if not stack:
-                    return value
-                top = stack[-1]
-                top.elements.append(value)
-                top.missing -= 1
-                if top.missing:
-                    break
-                value = stack.pop()
-
-    def _push(self, stack: list[_Open], container: _Open) -> None:
-        if len(stack) >= self.limits.max_depth:
-            raise _refuse(container.offset, f"at most {self.limits.max_depth} levels of nesting", "one more")
-        stack.append(container)
-
-    def _start(self) -> Term | _Open:
-        """Read one tag: a whole scalar, or a container that is still open."""
-        offset = self.pos
-        reader = _READERS.get(self._unsigned(1))
-        if reader is None:
-            tag = self.data[offset]
-            raise _refuse(offset, "a permitted term", _REFUSED.get(tag, f"the tag {tag}"))
-        self._count(offset, 1)
-        return reader(self, offset)
-
-    def _count(self, offset: int, terms: int) -> None:
-        self.terms_left -= terms
-        if self.terms_left < 0:
-            raise _refuse(offset, f"at most {self.limits.max_terms} terms", "more")
-
-    def _unsigned(self, size: int) -> int:
-        return int.from_bytes(self._bytes(size), "big")
-
-    def _bytes(self, size: int) -> bytes:
-        start = self.pos
-        end = start + size
-        if end > len(self.data):
-            raise _refuse(start, f"{size} more bytes", f"{len(self.data) - start}")
-        self.pos = end
-        return self.data[start:end]
-
-    def _open(self, offset: int, build: Callable[[int, list[Term]], Term], elements: int) -> _Open:
-        left = len(self.data) - self.pos
-        if elements > left:
-            raise _refuse(offset, f"at most as many elements as bytes left ({left})", f"{elements}")
-        if elements > self.terms_left:
-            raise _refuse(offset, f"at most {self.limits.max_terms} terms", "more")
-        return _Open(build, elements, offset)
-
-
-def _integer(d: _Decoder, _offset: int) -> Term:
-    return int.from_bytes(d._bytes(4), "big", signed=True)
-
-
-def _bignum(size_bytes: int) -> Callable[[_Decoder, int], Term]:
-    def read(d: _Decoder, offset: int) -> Term:
-        size = d._unsigned(size_bytes)
-        if size > d.limits.max_bignum_bytes:
-            raise _refuse(offset, f"an integer of at most {d.limits.max_bignum_bytes} bytes", f"{size} bytes")
-        sign = d._unsigned(1)
-        if sign > 1:
-            raise _refuse(offset, "a sign of 0 or 1", f"{sign}")
-        magnitude = int.from_bytes(d._bytes(size), "little")
-        return -magnitude if sign else magnitude
-
-    return read
-
-
-def _float(d: _Decoder, offset: int) -> Term:
-    (value,) = struct.unpack(">d", d._bytes(8))
-    if not math.isfinite(value):
-        raise _refuse(offset, "a finite float", f"{value}")
-    return float(value)
-
-
-def _atom(size_bytes: int, encoding: str) -> Callable[[_Decoder, int], Term]:
-    def read(d: _Decoder, offset: int) -> Term:
-        size = d._unsigned(size_bytes)
-        if size > d.limits.max_atom_bytes:
-            raise _refuse(offset, f"an atom of at most {d.limits.max_atom_bytes} bytes", f"{size}")
-        raw = d._bytes(size)
-        known = _KNOWN_ATOMS.get(raw, raw)
-        return Atom(_text(raw, encoding, offset)) if known is raw else known
-
-    return read
-
-
-def _text(raw: bytes, encoding: str, offset: int) -> str:
+def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901  a call a term would double its time
+    """Decode exactly one term behind its version byte. Raises ProtocolError(`malformed_term`) with the byte offset."""
+    if limits is None:
+        limits = _LIMITS
+    size = len(data)
+    max_depth, max_map_pairs, terms_left = limits.max_depth, limits.max_map_pairs, limits.max_terms - 1
+    stack: list[tuple[list[Any], int, int, int]] = []
+    # The container that is being read: its elements so far, how many are missing, its tag, its offset.
+    elements: list[Any] = []
+    missing, kind, opened_at = 1, _WHOLE, 0
+    value: Any
+    pos = 0
     try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        raise _refuse(offset, "an atom in valid UTF-8", repr(raw[:40])) from None
-    if len(text) > 255:
-        raise _refuse(offset, "an atom of at most 255 characters", f"{len(text)}")
-    return text
+        if data[0] != VERSION:
+            raise refusal(0, f"the version byte {VERSION}", f"{data[0]}")
+        pos = 1
+        while True:
+            tag = data[pos]
+            if tag == _SMALL_ATOM_UTF8:
+                end = pos + 2 + data[pos + 1]
+                raw = data[pos + 2 : end]
+                try:
+                    value = KNOWN_ATOMS[raw]
+                except KeyError:
+                    value = new_atom(raw, "utf-8", pos, limits)
+                pos = end
+            elif tag == _SMALL_INTEGER:
+                value = data[pos + 1]
+                pos += 2
+            elif tag == _BINARY:
+                start = pos + 5
+                pos = start + _u32_at(data, pos + 1)[0]
+                value = data[start:pos]
+            elif tag == _SMALL_TUPLE or tag in _CONTAINERS:
+                if len(stack) >= max_depth:
+                    raise refusal(pos, f"at most {max_depth} levels of nesting", "one more")
+                stack.append((elements, missing, kind, opened_at))
+                elements = []
+                kind = tag
+                opened_at = pos
+                if tag == _SMALL_TUPLE:
+                    missing = data[pos + 1]
+                    pos += 2
+                else:
+                    missing = _u32_at(data, pos + 1)[0]
+                    pos += 5
+                    if tag == _MAP:
+                        if missing > max_map_pairs:
+                            raise refusal(opened_at, f"a map of at most {max_map_pairs} pairs", f"{missing}")
+                        missing *= 2
+                terms_left -= missing
+                if missing > size - pos or terms_left < 0:
+                    raise wrong_count(opened_at, missing, size - pos, limits)
+                if missing:
+                    continue
+                value = None
+            elif tag == _NEW_FLOAT:
+                value = _f64_at(data, pos + 1)[0]
+                if value - value != 0.0:  # infinite, or no number
+                    raise refusal(pos, "a finite float", f"{value}")
+                pos += 9
+            else:
+                read = _READERS.get(tag)
+                if read is None:
+                    raise refusal(pos, "a permitted term", _REFUSED.get(tag, f"the tag {tag}"))
+                value, end = read(data, pos, limits)
+                if tag == _STRING:
+                    terms_left -= len(value)
+                    if terms_left < 0:
+                        raise wrong_count(pos, len(value), size, limits)
+                pos = end
+            if missing:
+                elements.append(value)
+                missing -= 1
+                if missing:
+                    continue
+            while not missing:
+                if kind == _MAP:
+                    value = {}
+                    flat = iter(elements)
+                    for key, item in zip(flat, flat):  # noqa: B905  they are whole pairs
+                        if type(key) is not Atom:
+                            check_key(key, opened_at)
+                        value[key] = item
+                    if 2 * len(value) != len(elements):
+                        raise refusal(opened_at, "keys that differ", SAME_KEYS)
+                elif kind == _LIST:
+                    if data[pos] != _NIL:
+                        raise refusal(opened_at, "a proper list", "an improper one")
+                    pos += 1
+                    value = elements
+                elif kind == _WHOLE:
+                    if pos != size:
+                        raise wrong_end(data, pos)
+                    return elements[0]
+                else:
+                    value = tuple(elements)
+                elements, missing, kind, opened_at = stack.pop()
+                elements.append(value)
+                missing -= 1
+    except (IndexError, struct.error):
+        raise refusal(min(pos, size), "a whole term", "the end of the frame") from None
 
 
-def _binary(d: _Decoder, _offset: int) -> Term:
-    return d._bytes(d._unsigned(4))
+_Reader: TypeAlias = Callable[[bytes, int, TermLimits], tuple[Any, int]]
+"""Takes the payload and a tag's offset; gives the value and the offset behind it. IndexError and struct.error mean that
+the payload ends too early; an offset behind its end does too."""
 
 
-def _string(d: _Decoder, offset: int) -> Term:
-    characters = d._bytes(d._unsigned(2))
-    d._count(offset, len(characters))
-    return list(characters)
+def _bignum(size_bytes: int) -> _Reader:
+    def read(data: bytes, pos: int, limits: TermLimits) -> tuple[int, int]:
+        size = data[pos + 1] if size_bytes == 1 else _u32_at(data, pos + 1)[0]
+        if size > limits.max_bignum_bytes:
+            raise refusal(pos, f"an integer of at most {limits.max_bignum_bytes} bytes", f"{size} bytes")
+        start = pos + 1 + size_bytes
+        sign = data[start]
+        if sign > 1:
+            raise refusal(pos, "a sign of 0 or 1", f"{sign}")
+        end = start + 1 + size
+        magnitude = int.from_bytes(data[start + 1 : end], "little")
+        return -magnitude if sign else magnitude, end
+
+    return read
 
 
-def _list(d: _Decoder, offset: int) -> _Open:
-    # The tail counts as one more element, so that an improper list is known only when it has been read.
-    return d._open(offset, _build_list, d._unsigned(4) + 1)
+def _atom(size_bytes: int, encoding: str) -> _Reader:
+    def read(data: bytes, pos: int, limits: TermLimits) -> tuple[Any, int]:
+        size = data[pos + 1] if size_bytes == 1 else _u16_at(data, pos + 1)[0]
+        start = pos + 1 + size_bytes
+        raw = data[start : start + size]
+        known = KNOWN_ATOMS.get(raw, raw)
+        return new_atom(raw, encoding, pos, limits) if known is raw else known, start + size
+
+    return read
 
 
-def _tuple(size_bytes: int) -> Callable[[_Decoder, int], _Open]:
-    return lambda d, offset: d._open(offset, lambda _offset, elements: tuple(elements), d._unsigned(size_bytes))
+def _string(data: bytes, pos: int, _limits: TermLimits) -> tuple[list[int], int]:
+    end = pos + 3 + _u16_at(data, pos + 1)[0]
+    return list(data[pos + 3 : end]), end
 
 
-def _map(d: _Decoder, offset: int) -> _Open:
-    pairs = d._unsigned(4)
-    if pairs > d.limits.max_map_pairs:
-        raise _refuse(offset, f"a map of at most {d.limits.max_map_pairs} pairs", f"{pairs}")
-    return d._open(offset, _build_map, 2 * pairs)
-
-
-def _build_list(offset: int, elements: list[Term]) -> Term:
-    tail = elements.pop()
-    if tail != [] or not isinstance(tail, list):
-        raise _refuse(offset, "a proper list", "an improper one")
-    return elements
-
-
-def _build_map(offset: int, elements: list[Term]) -> Term:
-    keys = elements[0::2]
-    for key in keys:
-        if not isinstance(key, _KEY_TYPES):
-            raise _refuse(offset, "atoms, integers or binaries as keys", type(key).__name__)
-    result = dict(zip(keys, elements[1::2], strict=True))
-    if len(result) != len(keys):
-        raise _refuse(offset, "keys that differ", "a key twice, or 1 beside true")
-    return result
-
-
-_READERS: dict[int, Callable[[_Decoder, int], Term | _Open]] = {
-    _SMALL_INTEGER: lambda d, _offset: d._unsigned(1),
-    _INTEGER: _integer,
+_READERS: dict[int, _Reader] = {
+    _INTEGER: lambda data, pos, _limits: (_i32_at(data, pos + 1)[0], pos + 5),
     _SMALL_BIG: _bignum(1),
     _LARGE_BIG: _bignum(4),
-    _NEW_FLOAT: _float,
     _ATOM: _atom(2, "latin-1"),
     _SMALL_ATOM: _atom(1, "latin-1"),
     _ATOM_UTF8: _atom(2, "utf-8"),
-    _SMALL_ATOM_UTF8: _atom(1, "utf-8"),
-    _SMALL_TUPLE: _tuple(1),
-    _LARGE_TUPLE: _tuple(4),
-    _NIL: lambda _d, _offset: [],
+    _NIL: lambda _data, pos, _limits: ([], pos + 1),
     _STRING: _string,
-    _LIST: _list,
-    _BINARY: _binary,
-    _MAP: _map,
 }
+"""What the loop does not read itself, because requests have little of it."""
 
 
-def decode(data: bytes, limits: TermLimits | None = None) -> Term:
-    """Decode exactly one term behind its version byte. Raises ProtocolError(`malformed_term`) with the byte offset."""
-    return _Decoder(data, limits or TermLimits()).decode()
+class Laid:
+    """A part of a term that lies somewhere as arrays, and becomes bytes as a whole when it is encoded."""
 
+    __slots__ = ()
 
-class _Output(bytearray):
-    """What is written so far. `any_atom` permits atoms outside the closed set."""
+    def write(self, out: Callable[[bytes], object]) -> None:
+        """Give `out` the same as External Term Format, without the version byte, in any number of pieces."""
+        raise NotImplementedError
 
-    any_atom = False
+    def term(self) -> Any:
+        """The same as an ordinary term, for codecs that do not lay it out themselves."""
+        raise NotImplementedError
 
 
 def encode(term: object, *, any_atom: bool = False) -> bytes:
     """Encode a term behind its version byte.
 
     `str` becomes a UTF-8 binary, `Atom` an atom, which has to be of the closed set unless `any_atom` (for hosts, whose
-    mistakes are the worker's to judge). Raises ProtocolError(`internal`) for what is no term of this protocol: the
-    caller is this project, so that is a defect.
+    mistakes are the worker's to judge); `Laid` writes itself. Raises ProtocolError(`internal`) for what is no term of
+    this protocol: the caller is this project, so that is a defect.
     """
-    out = _Output((VERSION,))
-    out.any_atom = any_atom
-    _write(out, term)
-    return bytes(out)
+    out = [b"\x83"]
+    write(out.append, (term,), any_atom=any_atom)
+    return b"".join(out)
 
 
-def _write(out: _Output, term: object) -> None:
-    writer = _WRITERS.get(type(term))
-    if writer is None:
-        raise _defect(f"a {type(term).__name__}")
-    writer(out, term)
+_pack_tagged_u32 = struct.Struct(">BI").pack
+_pack_tagged_i32 = struct.Struct(">Bi").pack
+_pack_tagged_f64 = struct.Struct(">Bd").pack
+_SMALL_INTEGERS = [bytes((_SMALL_INTEGER, value)) for value in range(256)]
+_SMALL_TUPLES = [bytes((_SMALL_TUPLE, size)) for size in range(256)]
+_END = bytes((_NIL,))
 
 
-def _defect(what: str) -> ProtocolError:
-    return ProtocolError("internal", f"term: expected one that the protocol sends, got {what}")
+def write(out: Callable[[bytes], object], terms: Iterable[Any], *, any_atom: bool = False) -> None:  # noqa: C901  as in decode
+    """Give `out` the bytes of some terms, one after the other, without version bytes. Raises as `encode` does."""
+    for term in terms:
+        kind = type(term)
+        if kind is float:
+            if term - term != 0.0:
+                raise defect(f"the float {term}")
+            out(_pack_tagged_f64(_NEW_FLOAT, term))
+        elif kind is Atom:
+            out(_ENCODED_ATOMS.get(term) or _atom_bytes(term, any_atom))
+        elif kind is str:
+            # A message may quote a file name that is no UTF-8, which Python holds as lone surrogates.
+            raw = term.encode("utf-8", "backslashreplace")
+            out(_pack_tagged_u32(_BINARY, len(raw)))
+            out(raw)
+        elif kind is int:
+            out(_SMALL_INTEGERS[term] if 0 <= term < 256 else _integer_bytes(term))
+        elif kind is bytes:
+            out(_pack_tagged_u32(_BINARY, len(term)))
+            out(term)
+        elif kind is tuple:
+            size = len(term)
+            out(_SMALL_TUPLES[size] if size < 256 else _pack_tagged_u32(_LARGE_TUPLE, size))
+            write(out, term, any_atom=any_atom)
+        elif kind is list:
+            if term:
+                out(_pack_tagged_u32(_LIST, len(term)))
+                write(out, term, any_atom=any_atom)
+            out(_END)
+        elif kind is dict:
+            out(_pack_tagged_u32(_MAP, len(term)))
+            for pair in term.items():
+                write(out, pair, any_atom=any_atom)
+        elif kind is bool or term is None:
+            out(_ENCODED_CONSTANTS[term])
+        elif isinstance(term, Laid):
+            term.write(out)
+        else:
+            raise defect(f"a {kind.__name__}")
 
 
-def _write_int(out: _Output, value: int) -> None:
-    if 0 <= value < 256:
-        out += bytes((_SMALL_INTEGER, value))
-    elif -(2**31) <= value < 2**31:
-        out.append(_INTEGER)
-        out += value.to_bytes(4, "big", signed=True)
-    else:
-        _write_bignum(out, value)
-
-
-def _write_bignum(out: _Output, value: int) -> None:
+def _integer_bytes(value: int) -> bytes:
+    if -(2**31) <= value < 2**31:
+        return _pack_tagged_i32(_INTEGER, value)
     size = (abs(value).bit_length() + 7) // 8
     if size > 255:
-        raise _defect(f"an integer of {size} bytes")
-    out += bytes((_SMALL_BIG, size, value < 0))
-    out += abs(value).to_bytes(size, "little")
+        raise defect(f"an integer of {size} bytes")
+    return bytes((_SMALL_BIG, size, value < 0)) + abs(value).to_bytes(size, "little")
 
 
-def _write_float(out: _Output, value: float) -> None:
-    if not math.isfinite(value):
-        raise _defect(f"the float {value}")
-    out.append(_NEW_FLOAT)
-    out += struct.pack(">d", value)
+def _atom_bytes(name: Atom, any_atom: bool) -> bytes:
+    if not any_atom:
+        raise defect(f"the atom {name!r}")
+    if len(name) > MAX_ATOM_CHARACTERS:
+        raise defect(f"an atom of {len(name)} characters")
+    return _named(name)
 
 
-def _write_atom(out: _Output, value: Atom) -> None:
-    if not out.any_atom and value not in CLOSED_SET:
-        raise _defect(f"the atom {value!r}")
-    _write_name(out, value)
-
-
-def _write_name(out: _Output, name: str) -> None:
+def _named(name: str) -> bytes:
     raw = name.encode()
-    if len(name) > 255:
-        raise _defect(f"an atom of {len(name)} characters")
-    out += bytes((_SMALL_ATOM_UTF8, len(raw))) if len(raw) < 256 else bytes((_ATOM_UTF8,)) + len(raw).to_bytes(2, "big")
-    out += raw
+    if len(raw) < 256:
+        return bytes((_SMALL_ATOM_UTF8, len(raw))) + raw
+    return bytes((_ATOM_UTF8,)) + len(raw).to_bytes(2, "big") + raw
 
 
-def _write_bytes(out: _Output, value: bytes) -> None:
-    out.append(_BINARY)
-    out += len(value).to_bytes(4, "big")
-    out += value
-
-
-def _write_list(out: _Output, value: list[Any]) -> None:
-    if value:
-        out.append(_LIST)
-        out += len(value).to_bytes(4, "big")
-        for element in value:
-            _write(out, element)
-    out.append(_NIL)
-
-
-def _write_tuple(out: _Output, value: tuple[Any, ...]) -> None:
-    if len(value) < 256:
-        out += bytes((_SMALL_TUPLE, len(value)))
-    else:
-        out.append(_LARGE_TUPLE)
-        out += len(value).to_bytes(4, "big")
-    for element in value:
-        _write(out, element)
-
-
-def _write_map(out: _Output, value: dict[Any, Any]) -> None:
-    out.append(_MAP)
-    out += len(value).to_bytes(4, "big")
-    for key, element in value.items():
-        _write(out, key)
-        _write(out, element)
-
-
-_WRITERS: dict[type, Callable[[_Output, Any], None]] = {
-    bool: lambda out, value: _write_name(out, "true" if value else "false"),
-    type(None): lambda out, _value: _write_name(out, "nil"),
-    int: _write_int,
-    float: _write_float,
-    Atom: _write_atom,
-    bytes: _write_bytes,
-    # A message may quote a file name that is no UTF-8, which Python holds as lone surrogates.
-    str: lambda out, value: _write_bytes(out, value.encode("utf-8", "backslashreplace")),
-    list: _write_list,
-    tuple: _write_tuple,
-    dict: _write_map,
-}
+_ENCODED_ATOMS = {name: _named(name) for name in CLOSED_SET}
+_ENCODED_CONSTANTS = {value: _named(name) for name, value in CONSTANTS.items()}

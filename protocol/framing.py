@@ -14,9 +14,9 @@ from protocol.limits import MAX_FRAME_BYTES
 HEADER_BYTES = 4
 
 
-def frame(payload: bytes) -> bytes:
-    """Return the payload behind its length. Raises ProtocolError(`frame_too_large`) above MAX_FRAME_BYTES."""
-    check_length(len(payload), MAX_FRAME_BYTES)
+def frame(payload: bytes, max_frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """Return the payload behind its length. Raises ProtocolError(`frame_too_large`) above `max_frame_bytes`."""
+    check_length(len(payload), max_frame_bytes)
     return len(payload).to_bytes(HEADER_BYTES, "big") + payload
 
 

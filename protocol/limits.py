@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True)
 class TermLimits:
     """What one decoded term may hold. Counted before anything is allocated for it."""
 
-    max_terms: int = 1_000_000
-    """Terms in one frame; 16 MiB of one-byte NILs would otherwise become 1.2 GB of Python objects."""
+    max_terms: int = 262_144
+    """Terms in one frame. The costliest take 90 bytes of Python each for two or three on the wire: 24 MB at most,
+    beside a frame of 16 MiB and the buffer that it came in."""
 
     max_depth: int = 64
-    """Nesting; a call needs 4, and 100,000 nested lists end CPython's or a C decoder's stack."""
+    """Nesting; a call needs 5, and 100,000 nested lists end CPython's or a C decoder's stack."""
 
     max_map_pairs: int = 1_024
-    """Pairs of one map; arguments and hyper-parameters are tens, and keys that collide cost the square of it."""
+    """Pairs of one map; arguments and hyper-parameters are tens. What has more is a column's business."""
 
     max_bignum_bytes: int = 64
     """Magnitude of a bignum; conversion is quadratic, and a 1 MB one takes 20 s."""
@@ -25,26 +27,62 @@ class TermLimits:
     """255 characters of at most four UTF-8 bytes, which is the BEAM's own bound."""
 
 
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""Payload of one frame either way: a million int64 ids in a column fit; a stray 'print' read as a length does not."""
+@dataclass(frozen=True)
+class Limits(TermLimits):
+    """All that `hello` shows under `limits`. A worker may be given lower ones, never higher."""
 
-MAX_IN_FLIGHT = 4_096
-"""Calls accepted and not yet answered; past it `overloaded`. At 10,000 calls a second this is 0.4 s of waiting."""
+    max_frame_bytes: int = 16 * 1024 * 1024
+    """Payload of one frame either way. A million int64 ids in a column fit; a stray 'print' read as a length does
+    not."""
 
-MAX_BATCH = 64
-"""Calls of one model call: measured, larger batches add latency and no throughput."""
+    max_in_flight: int = 4_096
+    """Calls accepted and not yet answered; past it `overloaded`. At 10,000 calls a second this is 0.4 s of waiting."""
 
-MAX_ITEMS = 10_000
-"""Items that one call may ask for: a reply of 450 kB."""
+    max_batch: int = 64
+    """Calls of one model call: measured, larger batches add latency and no throughput."""
 
-MAX_EXCLUDE = 100_000
-"""Ids that one call may exclude."""
+    max_items: int = 10_000
+    """Items that one call may ask for: a reply of 450 kB."""
 
-MAX_ID_BYTES = 255
-"""UTF-8 bytes of a user's or item's id; a UUID string has 36."""
+    max_exclude: int = 100_000
+    """Ids that one call may exclude."""
+
+    max_id_bytes: int = 255
+    """UTF-8 bytes of a user's or item's id; a UUID string has 36."""
+
+    def lowered(self, changes: Mapping[str, int]) -> Limits:
+        """These limits with some of them lowered. Raises ValueError that names the limit and its range."""
+        for name, value in changes.items():
+            if name not in FLOORS:
+                raise ValueError(f"limits: expected one of {', '.join(FLOORS)}, got {name!r}")
+            least, most = FLOORS[name], getattr(self, name)
+            if not least <= value <= most:
+                raise ValueError(f"limits: expected {name} from {least} to {most}, got {value}")
+        return replace(self, **changes)
+
+
+FLOORS: Mapping[str, int] = {
+    "max_frame_bytes": 16 * 1024,
+    "max_in_flight": 1,
+    "max_batch": 1,
+    "max_items": 1,
+    "max_exclude": 0,
+    "max_id_bytes": 36,
+    "max_terms": 64,
+    "max_depth": 8,
+    "max_map_pairs": 16,
+    "max_bignum_bytes": 8,
+    "max_atom_bytes": 64,
+}
+"""How low each may be set, so that every message of the protocol itself still passes."""
+
+assert FLOORS.keys() == asdict(Limits()).keys()
 
 MAX_CALL_ID = 2**63 - 1
 """Call ids are non-negative 64-bit integers, the host's to choose."""
 
 MAX_DEADLINE_MS = 7 * 24 * 3600 * 1000
 """A week; longer than any training, and small enough for every clock."""
+
+MAX_FRAME_BYTES = Limits.max_frame_bytes
+"""What a frame may hold where no worker has said less."""

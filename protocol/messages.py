@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from protocol.atoms import OPS, Atom
+from protocol.atoms import COLUMNS, OPS, Atom
 from protocol.codec import ETF, Codec
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
@@ -95,14 +95,30 @@ def atom_keys(**facts: Any) -> dict[Atom, Any]:
 
 
 def plain(term: Any) -> Any:
-    """A term for people: atoms and UTF-8 binaries as `str`, keys of maps as `str`; other binaries stay `bytes`."""
+    """A term for people: atoms and UTF-8 binaries as `str`, keys of maps as `str`; other binaries stay `bytes`.
+
+    A column becomes its kind and its bytes.
+    """
     if isinstance(term, (bytes, str)):
         return _plain_text(term)
+    if is_column(term):
+        return str(term[0]), term[1]
     if isinstance(term, (list, tuple)):
         return type(term)(plain(element) for element in term)
     if isinstance(term, dict):
         return {_plain_key(key): plain(value) for key, value in term.items()}
     return term
+
+
+def is_column(term: Any) -> bool:
+    """Whether it is `{Kind, Binary}`; an array of two is the same where there are no tuples."""
+    return (
+        isinstance(term, (tuple, list))
+        and len(term) == 2
+        and isinstance(term[0], Atom)
+        and term[0] in COLUMNS
+        and isinstance(term[1], bytes)
+    )
 
 
 def _plain_text(text: bytes | str) -> str | bytes:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from protocol.atoms import OPS
 from protocol.errors import ProtocolError
-from protocol.limits import MAX_IN_FLIGHT
+from protocol.limits import Limits
 
 TRANSITIONS: Mapping[tuple[str, str], str] = {
     ("starting", "become_ready"): "ready",
@@ -46,7 +46,7 @@ TAKES: Mapping[str, frozenset[str]] = {
 class Session:
     """The state of one worker, and the ids of its calls in flight."""
 
-    def __init__(self, max_in_flight: int = MAX_IN_FLIGHT) -> None:
+    def __init__(self, max_in_flight: int = Limits.max_in_flight) -> None:
         self._state = "starting"
         self._live: set[int] = set()
         self._max_in_flight = max_in_flight

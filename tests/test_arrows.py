@@ -30,9 +30,14 @@ ARROWS = {
     "port_worker.stdio": set(),
     "port_worker.recording": {"protocol"},
     "port_worker.status": set(),
-    "port_worker.config": set(),
-    "port_worker.loop": {"port_worker.service", "port_worker.stdio", "port_worker.config", "protocol"},
-    "port_worker.worker": {"port_worker.loop", "port_worker.stdio", "port_worker.config", "port_worker.fixture"},
+    "port_worker.config": {"protocol"},
+    "port_worker.loop": {
+        *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
+    },
+    "port_worker.worker": {
+        *("port_worker.loop", "port_worker.stdio", "port_worker.config", "port_worker.fixture"),
+        "port_worker.recording",
+    },
     "port_worker.cli": {"port_worker.stdio"},
     "port_worker.__main__": {"port_worker.cli"},
     "port_worker.active_model": {"port_worker.serving", "port_worker.store", "protocol"},
@@ -46,7 +51,11 @@ ARROWS = {
 }
 """Room to the rooms that it may import. `port_worker` itself (its version) is open to all; `cli` imports by name."""
 
-FOREIGN = {"protocol": {"numpy", "msgpack"}, "port_worker.training.catalogue": set(), "port_worker.training.process": set()}
+FOREIGN = {
+    "protocol": {"numpy", "msgpack"},
+    "port_worker.training.catalogue": set(),
+    "port_worker.training.process": set(),
+}
 """Where only these packages of others may be imported, wherever in the module that is."""
 
 HEAVY = {

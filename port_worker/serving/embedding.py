@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.ids import IdIndex
+from port_worker.serving.ids import IdIndex, plain_ids
 from port_worker.serving.topk import top_k
 from port_worker.store.embedding import FILES, KIND, EmbeddingArrays
 from port_worker.store.errors import ModelDamaged
@@ -25,27 +25,37 @@ _SCORES_AT_ONCE = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class RecommendRequest:
-    """The `n` best items for `user`, without those in `exclude`. Ids that no model knows may be among them."""
+    """The `n` best items for `user`, without those in `exclude`. Ids that no model knows may be among them.
+
+    `exclude` is ids, or an array of them as `IdIndex.rows` takes it.
+    """
 
     user: int | str
     n: int
-    exclude: tuple[int | str, ...] = ()
+    exclude: tuple[int | str, ...] | NDArray[Any] = ()
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n: expected at least 1, got {self.n}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recommendation:
-    """(item, score) pairs, best first. `popular` is the answer to an unknown user: its scores count distinct users.
+    """Items, best first. `popular` is the answer to an unknown user: its scores count distinct users.
 
-    `exhausted`: fewer than `n` items were left to recommend.
+    ids: (m,) int64 or 'S<k>' of UTF-8, as the model's item ids are. `exhausted`: m is below the `n` that was asked for.
+    scores: (m,) float32, or float64 where they are counts.
     """
 
-    items: list[tuple[int | str, float]]
+    ids: NDArray[Any]
+    scores: NDArray[np.floating]
     source: Literal["model", "popular"]
     exhausted: bool
+
+    @property
+    def items(self) -> list[tuple[int | str, float]]:
+        """The same as (item, score) pairs."""
+        return list(zip(plain_ids(self.ids), self.scores.tolist(), strict=True))
 
 
 class EmbeddingModel:
@@ -115,20 +125,17 @@ class EmbeddingModel:
     def _best_items(self, scores: NDArray[np.float32], row: int, request: RecommendRequest) -> Recommendation:
         start, end = self._arrays.consumed_indptr[row : row + 2]
         scores[self._arrays.consumed_items[start:end]] = -np.inf
-        if request.exclude:
-            scores[self._excluded_rows(request)] = -np.inf
+        if len(request.exclude):
+            scores[self._items.rows(request.exclude)] = -np.inf
         best = top_k(scores, request.n)
         return self._answer(best, scores[best], "model", request)
 
     def _popular_items(self, request: RecommendRequest) -> Recommendation:
-        excluded = self._excluded_rows(request)
+        excluded = self._items.rows(request.exclude)
         best = self._popular[: request.n + len(excluded)]
-        if excluded:
+        if len(excluded):
             best = best[~np.isin(best, excluded)][: request.n]
         return self._answer(best, self._arrays.item_popularity[best].astype(np.float64), "popular", request)
-
-    def _excluded_rows(self, request: RecommendRequest) -> list[int]:
-        return [row for row in map(self._items.lookup, request.exclude) if row is not None]
 
     def _answer(
         self,
@@ -137,5 +144,4 @@ class EmbeddingModel:
         source: Literal["model", "popular"],
         request: RecommendRequest,
     ) -> Recommendation:
-        items = list(zip(self._items.ids(rows), scores.tolist(), strict=True))
-        return Recommendation(items, source, exhausted=len(items) < request.n)
+        return Recommendation(self._items.column(rows), scores, source, exhausted=len(rows) < request.n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -32,10 +33,29 @@ class IdIndex:
         # The search pads with NUL and so finds "a" for "a\0"; comparing with the scalar, a bytes object, does not.
         return row if row < len(self._ids) and self._ids[row] == key else None
 
+    def rows(self, wanted: Sequence[object] | NDArray[Any]) -> NDArray[np.intp]:
+        """The rows of those ids that are there, in order. An array is int64, or 'S<k>' of UTF-8."""
+        if isinstance(wanted, np.ndarray):
+            return self._column_rows(wanted)
+        found = map(self.lookup, wanted)
+        return np.array([row for row in found if row is not None], dtype=np.intp)
+
+    def column(self, rows: NDArray[np.integer]) -> NDArray[Any]:
+        """The ids of those rows, as they are stored."""
+        found: NDArray[Any] = self._ids[rows]
+        return found
+
     def ids(self, rows: NDArray[np.integer]) -> list[int | str]:
         """The ids of those rows, as Python integers or strings."""
-        found = self._ids[rows].tolist()
-        return [text.decode("utf-8") for text in found] if self.id_type == "string" else found
+        return plain_ids(self.column(rows))
+
+    def _column_rows(self, wanted: NDArray[Any]) -> NDArray[np.intp]:
+        # Ids that are longer than any here are none of these, and would make numpy copy the whole column.
+        if wanted.dtype.kind != self._ids.dtype.kind or wanted.dtype.itemsize > self._ids.dtype.itemsize:
+            return np.empty(0, dtype=np.intp)
+        rows = np.minimum(self._ids.searchsorted(wanted), len(self._ids) - 1)
+        there: NDArray[np.intp] = rows[self._ids[rows] == wanted]
+        return there
 
     def _text_key(self, wanted: object) -> bytes | None:
         if type(wanted) is not str:
@@ -46,6 +66,12 @@ class IdIndex:
             return None
         # A longer key would have numpy copy the whole column to its width.
         return key if len(key) <= self._ids.dtype.itemsize else None
+
+
+def plain_ids(column: NDArray[Any]) -> list[int | str]:
+    """Ids as Python integers or strings."""
+    found = column.tolist()
+    return [text.decode("utf-8") for text in found] if column.dtype.kind == "S" else found
 
 
 def _integer_key(wanted: object) -> int | None:

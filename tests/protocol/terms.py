@@ -15,8 +15,8 @@ ATOMS = _NAMES.filter(lambda name: name not in {"nil", "true", "false"}).map(Ato
 INTEGERS = st.integers(-(2**511), 2**511) | st.integers(-300, 300) | st.sampled_from([2**31 - 1, 2**31, -(2**31) - 1])
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 BINARIES = st.binary(max_size=50) | st.text(max_size=50).map(str.encode)
-KEYS = INTEGERS | BINARIES | ATOMS | st.none()
-SCALARS = KEYS | FLOATS | st.booleans()
+KEYS = st.integers(-(2**63), 2**63 - 1) | BINARIES | ATOMS | FLOATS | st.none()
+SCALARS = INTEGERS | KEYS | st.booleans()
 TERMS: st.SearchStrategy[Any] = st.recursive(
     SCALARS,
     lambda inner: (

@@ -17,6 +17,7 @@ from protocol.limits import TermLimits
 from tests.protocol.terms import TERMS, reads_or_refuses, typed
 
 V = b"\x83"
+TWICE = "a key twice, or two that count as the same, as 1 and true do"
 
 
 def refused(data: bytes, limits: TermLimits | None = None) -> ProtocolError:
@@ -86,6 +87,7 @@ def test_every_cut_of_a_term_is_refused(term: Any) -> None:
         (b"\x6c\0\0\0\0\x6a", []),
         (b"\x6d\0\0\0\x01\xff", b"\xff"),
         (b"\x74\0\0\0\0", {}),
+        (b"\x74\0\0\0\x01\x46\x3f\xf8" + bytes(6) + b"\x6a", {1.5: []}),
         (b"\x74\0\0\0\x02\x61\x01\x6a\x6d\0\0\0\x011\x6a", {1: [], b"1": []}),
     ],
 )
@@ -96,9 +98,12 @@ def test_every_tag_decodes_to_its_type(data: bytes, term: Any) -> None:
 @pytest.mark.parametrize(
     ("data", "offset", "got"),
     [
-        (b"", 0, "0"),
+        (b"", 0, "the end of the frame"),
         (b"\x61\x01", 0, "97"),
-        (V, 1, "0"),
+        (V, 1, "the end of the frame"),
+        (V + b"\x6d\0\0\0\x05four", 10, "the end of the frame"),
+        (V + b"\x68\x02\x61\x01\x6d\0\0\0\x05four", 14, "the end of the frame"),
+        (V + b"\x68\x02\x61\x01\x46\x3f", 5, "the end of the frame"),
         (V + b"\x61\x01\0", 3, "1 more bytes"),
         (V + b"\x50\0\0\0\x01x\x9c", 1, "a compressed term"),
         (V + b"\x4d\0\0\0\x01\x04\x80", 1, "a bit string"),
@@ -118,12 +123,13 @@ def test_every_tag_decodes_to_its_type(data: bytes, term: Any) -> None:
         (V + b"\x77\x01\xff", 1, r"b'\xff'"),
         (V + b"\x6e\x01\x02\x01", 1, "2"),
         (V + b"\x6e\x41\0" + bytes(65), 1, "65 bytes"),
-        (V + b"\x74\0\0\0\x02\x61\x01\x6a\x61\x01\x6a", 1, "a key twice, or 1 beside true"),
-        (V + b"\x74\0\0\0\x02\x61\x01\x6a\x77\x04true\x6a", 1, "a key twice, or 1 beside true"),
-        (V + b"\x74\0\0\0\x02\x77\x01a\x6a\x64\0\x01a\x6a", 1, "a key twice, or 1 beside true"),
-        (V + b"\x74\0\0\0\x01\x46" + bytes(8) + b"\x6a", 1, "float"),
-        (V + b"\x74\0\0\0\x01\x6a\x6a", 1, "list"),
-        (V + b"\x74\0\0\0\x01\x68\0\x6a", 1, "tuple"),
+        (V + b"\x74\0\0\0\x02\x61\x01\x6a\x61\x01\x6a", 1, TWICE),
+        (V + b"\x74\0\0\0\x02\x61\x01\x6a\x77\x04true\x6a", 1, TWICE),
+        (V + b"\x74\0\0\0\x02\x77\x01a\x6a\x64\0\x01a\x6a", 1, TWICE),
+        (V + b"\x74\0\0\0\x02\x46" + bytes(8) + b"\x6a\x61\0\x6a", 1, TWICE),
+        (V + b"\x74\0\0\0\x01\x6a\x6a", 1, "a list"),
+        (V + b"\x74\0\0\0\x01\x68\0\x6a", 1, "a tuple"),
+        (V + b"\x74\0\0\0\x01\x6e\x08\0" + bytes(7) + b"\x80\x6a", 1, "a larger one"),
         (V + b"\x64\x01\0" + b"a" * 256, 1, "256"),
         (V + b"\x76\x04\0" + b"a" * 1024, 1, "1024"),
     ],
@@ -141,15 +147,15 @@ def test_counts_are_not_believed_beyond_the_bytes_left(tag: bytes) -> None:
 
 def test_limits_are_counted_and_may_be_lowered() -> None:
     three = encode([1, 2, 3])
-    decode(three, TermLimits(max_terms=5))
-    assert "at most 4 terms" in refused(three, TermLimits(max_terms=4)).message
+    decode(three, TermLimits(max_terms=4))
+    assert "at most 3 terms" in refused(three, TermLimits(max_terms=3)).message
     assert "at most 2 terms" in refused(V + b"\x6b\0\x03\x01\x02\x03", TermLimits(max_terms=2)).message
     decode(encode(((1,),)), TermLimits(max_depth=2))
     assert "at most 1 levels" in refused(encode(((1,),)), TermLimits(max_depth=1)).message
     pairs = encode({1: 1, 2: 2})
     decode(pairs, TermLimits(max_map_pairs=2))
     assert "at most 1 pairs" in refused(pairs, TermLimits(max_map_pairs=1)).message
-    assert "at most 2 bytes" in refused(encode(Atom("model")), TermLimits(max_atom_bytes=2)).message
+    assert "at most 2 bytes" in refused(encode(Atom("abc"), any_atom=True), TermLimits(max_atom_bytes=2)).message
 
 
 def test_strings_are_sent_as_binaries_even_when_they_are_no_unicode() -> None:

@@ -7,6 +7,12 @@ from collections.abc import Mapping, Sequence
 from port_worker.serving.embedding import Recommendation, RecommendRequest
 
 Id = int | str
+Seen = tuple[list[tuple[Id, float]], str, bool]
+
+
+def seen(answer: Recommendation) -> Seen:
+    """What there is to compare of an answer."""
+    return answer.items, answer.source, answer.exhausted
 
 
 def ranked(scores: Sequence[float], k: int) -> list[int]:
@@ -21,9 +27,10 @@ def recommended(
     consumed: Mapping[Id, set[Id]],
     popularity: Mapping[Id, int],
     request: RecommendRequest,
-) -> Recommendation:
+) -> Seen:
     """The answer by definition; `items` in the order of the rows."""
     vector = users.get(request.user)
+    assert isinstance(request.exclude, tuple)
     banned = {*request.exclude, *(consumed[request.user] if vector is not None else ())}
     left = [item for item in items if item not in banned]
     if vector is None:
@@ -31,4 +38,4 @@ def recommended(
     else:
         scores = [float(sum(a * b for a, b in zip(vector, items[item], strict=True))) for item in left]
     pairs = [(left[position], scores[position]) for position in ranked(scores, request.n)]
-    return Recommendation(pairs, "popular" if vector is None else "model", exhausted=len(pairs) < request.n)
+    return pairs, "popular" if vector is None else "model", len(pairs) < request.n

@@ -82,14 +82,16 @@ defmodule PortWorker do
   The items that `user` is likely to want next, best first.
 
     * `:n` - how many (10)
-    * `:exclude` - ids that must not be among them (`[]`)
+    * `:exclude` - ids that must not be among them (`[]`): a list, or a column, `{:int64, binary}` or `{:uuid, binary}`
+    * `:form` - `:pairs`, or `:columns` for `items: %{ids: {:uuid, binary}, scores: {:float32, binary}}`, which
+      `Nx.from_binary/2` reads (`protocol/SPEC.md` has the layout)
 
-  What the user has had already is left out. A user whom the model does not know gets the popular items, and `source`
+  A user may also be `{:uuid, <<_::128>>}`, the same as its text. What the user has had already is left out. A user whom the model does not know gets the popular items, and `source`
   says `:popular`. `exhausted` is true where fewer than `n` were left to recommend.
   """
   @spec recommend(server(), id(), keyword()) :: result(recommendation())
   def recommend(server, user, options \\ []) do
-    {args, options} = Keyword.split(options, [:n, :exclude])
+    {args, options} = Keyword.split(options, [:n, :exclude, :form])
     call(server, :recommend, args |> Map.new() |> Map.put(:user, user), options, [])
   end
 

@@ -17,9 +17,11 @@ defmodule PortWorker.Atoms do
 
   @phases ~w(extract prepare fit export load)a
 
-  @values ~w(nil true false infinity pong model popular)a
+  @values ~w(nil true false infinity pong model popular pairs columns)a
 
-  @arguments ~w(user n exclude algorithm params)a
+  @columns ~w(int64 float32 uuid)a
+
+  @arguments ~w(user n exclude form algorithm params)a
 
   @keys ~w(protocol worker name version python os_pid ops limits
            max_frame_bytes max_in_flight max_batch max_items max_exclude max_id_bytes
@@ -27,17 +29,17 @@ defmodule PortWorker.Atoms do
            users items rows bytes created_at active damaged versions algorithm source
            exhausted state uptime_ms rss_bytes heavy_modules in_flight queued answered errors
            batches training code message retryable details phase share epoch epochs loss
-           duration_ms completed)a
+           duration_ms completed ids scores)a
 
   @codes ~w(malformed_term malformed_message frame_too_large unknown_op missing_argument unknown_argument
-            invalid_argument id_in_use no_model model_damaged unknown_algorithm invalid_hyperparameter
+            invalid_argument reply_too_large id_in_use no_model model_damaged unknown_algorithm invalid_hyperparameter
             algorithm_unavailable training_unavailable training_in_progress training_failed source_missing
             source_missing_column source_invalid_row source_empty source_unreadable deadline_exceeded cancelled
             overloaded draining internal)a
 
   @all Enum.uniq(
          @message_tags ++
-           @ops ++ @events ++ @states ++ @phases ++ @values ++ @arguments ++ @keys ++ @codes
+           @ops ++ @events ++ @states ++ @phases ++ @values ++ @columns ++ @arguments ++ @keys ++ @codes
        )
 
   @doc """
