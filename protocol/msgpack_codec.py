@@ -24,7 +24,7 @@ import msgpack
 from protocol.atoms import CLOSED_SET, Atom
 from protocol.errors import ProtocolError
 from protocol.limits import TermLimits
-from protocol.strict import (
+from protocol.refusal import (
     CONSTANTS,
     KNOWN_ATOMS,
     MAX_ATOM_CHARACTERS,
@@ -32,7 +32,7 @@ from protocol.strict import (
     check_key,
     defect,
     new_atom,
-    refusal,
+    refuse,
     wrong_count,
     wrong_end,
 )
@@ -90,7 +90,7 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                 pos = end
             elif tag < _FIXED_STR or _ARRAY16 <= tag <= _MAP32:
                 if len(stack) >= max_depth:
-                    raise refusal(pos, f"at most {max_depth} levels of nesting", "one more")
+                    raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
                 stack.append((elements, missing, kind, opened_at))
                 elements = []
                 opened_at = pos
@@ -102,7 +102,7 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                     kind, missing, pos = _large_container(data, pos, tag)
                 if kind == _IS_MAP:
                     if missing > limits.max_map_pairs:
-                        raise refusal(opened_at, f"a map of at most {limits.max_map_pairs} pairs", f"{missing}")
+                        raise refuse(opened_at, f"a map of at most {limits.max_map_pairs} pairs", f"{missing}")
                     missing *= 2
                 terms_left -= missing
                 if missing > size - pos or terms_left < 0:
@@ -118,7 +118,7 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                 read, step = _NUMBERS[tag]
                 value = read(data, pos + 1)[0]
                 if value - value != 0:  # infinite, or no number
-                    raise refusal(pos, "a finite float", f"{value}")
+                    raise refuse(pos, "a finite float", f"{value}")
                 pos += step
             elif tag in (_STR8, _BIN8):
                 start = pos + 2
@@ -143,7 +143,7 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                             check_key(key, opened_at)
                         value[key] = item
                     if 2 * len(value) != len(elements):
-                        raise refusal(opened_at, "keys that differ", SAME_KEYS)
+                        raise refuse(opened_at, "keys that differ", SAME_KEYS)
                 elif kind == _IS_ARRAY:
                     value = elements
                 else:
@@ -154,7 +154,7 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                 elements.append(value)
                 missing -= 1
     except (IndexError, struct.error):
-        raise refusal(min(pos, size), "a whole term", "the end of the frame") from None
+        raise refuse(min(pos, size), "a whole term", "the end of the frame") from None
 
 
 def _large_container(data: bytes, pos: int, tag: int) -> tuple[int, int, int]:
@@ -166,7 +166,7 @@ def _large_container(data: bytes, pos: int, tag: int) -> tuple[int, int, int]:
 
 
 def _other_extension(offset: int, kind: int) -> ProtocolError:
-    return refusal(offset, "a permitted term", f"the extension type {kind - 256 if kind > 127 else kind}")
+    return refuse(offset, "a permitted term", f"the extension type {kind - 256 if kind > 127 else kind}")
 
 
 _Reader: TypeAlias = Callable[[bytes, int, TermLimits], tuple[Any, int]]
@@ -186,7 +186,7 @@ def _long_name(data: bytes, offset: int, start: int, size: int, limits: TermLimi
 
 
 def _reserved(_data: bytes, pos: int, _limits: TermLimits) -> tuple[Any, int]:
-    raise refusal(pos, "a permitted term", "the reserved tag 193")
+    raise refuse(pos, "a permitted term", "the reserved tag 193")
 
 
 _READERS: dict[int, _Reader] = {

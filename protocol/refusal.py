@@ -23,7 +23,7 @@ MAX_ATOM_CHARACTERS = 255
 SAME_KEYS = "a key twice, or two that count as the same, as 1 and true do"
 
 
-def refusal(offset: int, expected: str, got: str) -> ProtocolError:
+def refuse(offset: int, expected: str, got: str) -> ProtocolError:
     """The error for bytes that hold no permitted term: `malformed_term`, with the offset of what is wrong."""
     return ProtocolError(
         "malformed_term",
@@ -35,27 +35,27 @@ def refusal(offset: int, expected: str, got: str) -> ProtocolError:
 def wrong_count(offset: int, count: int, bytes_left: int, limits: TermLimits) -> ProtocolError:
     """The refusal of a container that has more elements than there can be."""
     if count > bytes_left:
-        return refusal(offset, f"at most as many elements as bytes left ({max(bytes_left, 0)})", f"{count}")
-    return refusal(offset, f"at most {limits.max_terms} terms", "more")
+        return refuse(offset, f"at most as many elements as bytes left ({max(bytes_left, 0)})", f"{count}")
+    return refuse(offset, f"at most {limits.max_terms} terms", "more")
 
 
 def wrong_end(data: bytes, pos: int) -> ProtocolError:
     """The refusal of a term that ends at `pos`, elsewhere than its payload."""
     if pos > len(data):
-        return refusal(len(data), f"{pos - len(data)} more bytes", "the end of the frame")
-    return refusal(pos, "the end of the frame", f"{len(data) - pos} more bytes")
+        return refuse(len(data), f"{pos - len(data)} more bytes", "the end of the frame")
+    return refuse(pos, "the end of the frame", f"{len(data) - pos} more bytes")
 
 
 def new_atom(raw: bytes, encoding: str, offset: int, limits: TermLimits) -> Atom:
     """An atom that this protocol does not name. Raises `malformed_term`."""
     if len(raw) > limits.max_atom_bytes:
-        raise refusal(offset, f"an atom of at most {limits.max_atom_bytes} bytes", f"{len(raw)}")
+        raise refuse(offset, f"an atom of at most {limits.max_atom_bytes} bytes", f"{len(raw)}")
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError:
-        raise refusal(offset, "an atom in valid UTF-8", repr(raw[:40])) from None
+        raise refuse(offset, "an atom in valid UTF-8", repr(raw[:40])) from None
     if len(text) > MAX_ATOM_CHARACTERS:
-        raise refusal(offset, f"an atom of at most {MAX_ATOM_CHARACTERS} characters", f"{len(text)}")
+        raise refuse(offset, f"an atom of at most {MAX_ATOM_CHARACTERS} characters", f"{len(text)}")
     return Atom(text)
 
 
@@ -63,9 +63,9 @@ def check_key(key: Any, offset: int) -> None:
     """Keys that a peer could choose to collide (containers, large integers) would make a map cost its square."""
     if isinstance(key, int):
         if not -(2**63) <= key < 2**63:
-            raise refusal(offset, "integers of 64 bits as keys", "a larger one")
+            raise refuse(offset, "integers of 64 bits as keys", "a larger one")
     elif not isinstance(key, bytes | float | Atom | None):
-        raise refusal(offset, "atoms, binaries, integers or floats as keys", f"a {type(key).__name__}")
+        raise refuse(offset, "atoms, binaries, integers or floats as keys", f"a {type(key).__name__}")
 
 
 def defect(what: str) -> ProtocolError:
