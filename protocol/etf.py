@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 from protocol.atoms import CLOSED_SET, Atom
 from protocol.limits import TermLimits
-from protocol.strict import (
+from protocol.refusal import (
     CONSTANTS,
     KNOWN_ATOMS,
     MAX_ATOM_CHARACTERS,
@@ -25,7 +25,7 @@ from protocol.strict import (
     check_key,
     defect,
     new_atom,
-    refusal,
+    refuse,
     wrong_count,
     wrong_end,
 )
@@ -79,7 +79,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
     pos = 0
     try:
         if data[0] != VERSION:
-            raise refusal(0, f"the version byte {VERSION}", f"{data[0]}")
+            raise refuse(0, f"the version byte {VERSION}", f"{data[0]}")
         pos = 1
         while True:
             tag = data[pos]
@@ -100,7 +100,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 value = data[start:pos]
             elif tag == _SMALL_TUPLE or tag in _CONTAINERS:
                 if len(stack) >= max_depth:
-                    raise refusal(pos, f"at most {max_depth} levels of nesting", "one more")
+                    raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
                 stack.append((elements, missing, kind, opened_at))
                 elements = []
                 kind = tag
@@ -113,7 +113,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                     pos += 5
                     if tag == _MAP:
                         if missing > max_map_pairs:
-                            raise refusal(opened_at, f"a map of at most {max_map_pairs} pairs", f"{missing}")
+                            raise refuse(opened_at, f"a map of at most {max_map_pairs} pairs", f"{missing}")
                         missing *= 2
                 terms_left -= missing
                 if missing > size - pos or terms_left < 0:
@@ -124,12 +124,12 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
             elif tag == _NEW_FLOAT:
                 value = _f64_at(data, pos + 1)[0]
                 if value - value != 0.0:  # infinite, or no number
-                    raise refusal(pos, "a finite float", f"{value}")
+                    raise refuse(pos, "a finite float", f"{value}")
                 pos += 9
             else:
                 read = _READERS.get(tag)
                 if read is None:
-                    raise refusal(pos, "a permitted term", _REFUSED.get(tag, f"the tag {tag}"))
+                    raise refuse(pos, "a permitted term", _REFUSED.get(tag, f"the tag {tag}"))
                 value, end = read(data, pos, limits)
                 if tag == _STRING:
                     terms_left -= len(value)
@@ -150,10 +150,10 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                             check_key(key, opened_at)
                         value[key] = item
                     if 2 * len(value) != len(elements):
-                        raise refusal(opened_at, "keys that differ", SAME_KEYS)
+                        raise refuse(opened_at, "keys that differ", SAME_KEYS)
                 elif kind == _LIST:
                     if data[pos] != _NIL:
-                        raise refusal(opened_at, "a proper list", "an improper one")
+                        raise refuse(opened_at, "a proper list", "an improper one")
                     pos += 1
                     value = elements
                 elif kind == _WHOLE:
@@ -166,7 +166,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 elements.append(value)
                 missing -= 1
     except (IndexError, struct.error):
-        raise refusal(min(pos, size), "a whole term", "the end of the frame") from None
+        raise refuse(min(pos, size), "a whole term", "the end of the frame") from None
 
 
 _Reader: TypeAlias = Callable[[bytes, int, TermLimits], tuple[Any, int]]
@@ -178,11 +178,11 @@ def _bignum(size_bytes: int) -> _Reader:
     def read(data: bytes, pos: int, limits: TermLimits) -> tuple[int, int]:
         size = data[pos + 1] if size_bytes == 1 else _u32_at(data, pos + 1)[0]
         if size > limits.max_bignum_bytes:
-            raise refusal(pos, f"an integer of at most {limits.max_bignum_bytes} bytes", f"{size} bytes")
+            raise refuse(pos, f"an integer of at most {limits.max_bignum_bytes} bytes", f"{size} bytes")
         start = pos + 1 + size_bytes
         sign = data[start]
         if sign > 1:
-            raise refusal(pos, "a sign of 0 or 1", f"{sign}")
+            raise refuse(pos, "a sign of 0 or 1", f"{sign}")
         end = start + 1 + size
         magnitude = int.from_bytes(data[start + 1 : end], "little")
         return -magnitude if sign else magnitude, end
