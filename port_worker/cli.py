@@ -19,6 +19,7 @@ PROGRAMS = {
     "worker": ("port_worker.worker", "answer calls in {packet, 4} frames on stdin and stdout"),
     "repl": ("port_worker.repl.cli", "try it: train, recommend, look around"),
     "bench": ("port_worker.bench.cli", "drive a worker with an open-loop load and judge it"),
+    "inspect": ("port_worker.inspection.cli", "print recorded frames as Erlang terms, or feed them to a worker again"),
     "fixture": ("port_worker.fixture.cli", "write a seeded world to try things on"),
 }
 _HELP = {"-h", "--help"}

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from protocol import etf
 from protocol.atoms import Atom
@@ -23,6 +23,9 @@ from protocol.codec import CODECS
 from protocol.errors import ProtocolError
 from protocol.framing import HEADER_BYTES, FrameReader
 from protocol.limits import MAX_FRAME_BYTES
+
+Direction: TypeAlias = Literal["in", "out"]
+"""`in` is host to worker, `out` is worker to host."""
 
 VERSION = 1
 PREVIOUS = ".previous"
@@ -176,7 +179,7 @@ class Record:
     """One frame. Direction and time, in microseconds since the beginning, are None in a stream that is no recording."""
 
     payload: bytes
-    direction: Literal["in", "out"] | None = None
+    direction: Direction | None = None
     time_us: int | None = None
 
 

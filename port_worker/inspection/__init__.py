@@ -1,0 +1,1 @@
+"""The program that shows what passed between a host and its worker, and feeds it to a worker again."""
