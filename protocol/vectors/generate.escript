@@ -273,7 +273,8 @@ codes() ->
          "malformed_term", "malformed_message", "frame_too_large", "id_in_use", "unknown_op", "missing_argument",
          "unknown_argument", "invalid_argument", "unknown_algorithm", "invalid_hyperparameter",
          "algorithm_unavailable", "training_unavailable", "reply_too_large", "training_failed", "model_damaged",
-         "source_missing", "source_unreadable", "source_missing_column", "source_invalid_row", "source_empty", "cancelled", "internal"]]
+         "source_missing", "source_unreadable", "source_missing_column", "source_invalid_row", "source_empty",
+         "cancelled", "internal"]]
     ++ [{Code, "true"} || Code <- ["training_in_progress", "no_model", "deadline_exceeded", "overloaded", "draining"]].
 
 %% What the protocol refuses. The last column is what Erlang makes of it: a term, badarg, or - where releases differ.
