@@ -17,12 +17,13 @@ import math
 import re
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import msgpack
 
 from protocol.atoms import CLOSED_SET, Atom
 from protocol.errors import ProtocolError
+from protocol.etf import Laid
 from protocol.limits import TermLimits
 from protocol.refusal import (
     CONSTANTS,
@@ -89,27 +90,26 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                 value = KNOWN_ATOMS[raw] if raw in KNOWN_ATOMS else new_atom(raw, "utf-8", pos, limits)
                 pos = end
             elif tag < _FIXED_STR or _ARRAY16 <= tag <= _MAP32:
-                if len(stack) >= max_depth:
-                    raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
-                stack.append((elements, missing, kind, opened_at))
-                elements = []
-                opened_at = pos
                 if tag < _FIXED_STR:
-                    kind = _IS_MAP if tag < _FIXED_ARRAY else _IS_ARRAY
-                    missing = tag & 0x0F
-                    pos += 1
+                    is_map, count, start = tag < _FIXED_ARRAY, tag & 0x0F, pos + 1
                 else:
-                    kind, missing, pos = _large_container(data, pos, tag)
-                if kind == _IS_MAP:
-                    if missing > limits.max_map_pairs:
-                        raise refuse(opened_at, f"a map of at most {limits.max_map_pairs} pairs", f"{missing}")
-                    missing *= 2
-                terms_left -= missing
-                if missing > size - pos or terms_left < 0:
-                    raise wrong_count(opened_at, missing, size - pos, limits)
-                if missing:
+                    is_map, count, start = _large_container(data, pos, tag)
+                if is_map:
+                    if count > limits.max_map_pairs:
+                        raise refuse(pos, f"a map of at most {limits.max_map_pairs} pairs", f"{count}")
+                    count *= 2
+                terms_left -= count
+                if count > size - start or terms_left < 0:
+                    raise wrong_count(pos, count, size - start, limits)
+                if count:
+                    if len(stack) >= max_depth:
+                        raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
+                    stack.append((elements, missing, kind, opened_at))
+                    elements, missing, kind, opened_at = [], count, _IS_MAP if is_map else _IS_ARRAY, pos
+                    pos = start
                     continue
-                value = None
+                value = {} if is_map else []
+                pos = start
             elif tag < _NIL:
                 start = pos + 1
                 pos = start + (tag & 0x1F)
@@ -129,11 +129,8 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
                 pos += 1
             else:
                 value, pos = _READERS[tag](data, pos, limits)
-            if missing:
-                elements.append(value)
-                missing -= 1
-                if missing:
-                    continue
+            elements.append(value)
+            missing -= 1
             while not missing:
                 if kind == _IS_MAP:
                     value = {}
@@ -157,12 +154,11 @@ def _decode(data: bytes, limits: TermLimits) -> Any:  # noqa: C901  a call a ter
         raise refuse(min(pos, size), "a whole term", "the end of the frame") from None
 
 
-def _large_container(data: bytes, pos: int, tag: int) -> tuple[int, int, int]:
-    """What it is, its count, and the offset of its first element."""
-    kind = _IS_MAP if tag >= _MAP16 else _IS_ARRAY
+def _large_container(data: bytes, pos: int, tag: int) -> tuple[bool, int, int]:
+    """Whether it is a map, its count, and the offset of its first element."""
     if tag in (_ARRAY16, _MAP16):
-        return kind, _u16_at(data, pos + 1)[0], pos + 3
-    return kind, _u32_at(data, pos + 1)[0], pos + 5
+        return tag == _MAP16, _u16_at(data, pos + 1)[0], pos + 3
+    return tag == _MAP32, _u32_at(data, pos + 1)[0], pos + 5
 
 
 def _other_extension(offset: int, kind: int) -> ProtocolError:
@@ -204,20 +200,12 @@ _READERS: dict[int, _Reader] = {
 """What the loop does not read itself, because requests have little of it."""
 
 
-@runtime_checkable
-class _Laid(Protocol):
-    """A part of a term that lies somewhere as arrays."""
-
-    def term(self) -> Any:
-        """The same as an ordinary term."""
-
-
 def encode(term: object, *, any_atom: bool = False) -> bytes:
     """Encode a term.
 
     `str` becomes a string, `bytes` a binary, `Atom` an atom, which has to be of the closed set unless `any_atom` (for
-    hosts, whose mistakes are the worker's to judge). Raises ProtocolError(`internal`) for what is no term of this
-    protocol.
+    hosts, whose mistakes are the worker's to judge); `Laid` becomes its ordinary term. Raises ProtocolError(`internal`)
+    for what is no term of this protocol.
     """
     # A packer for each term: a shared one would mix the terms of two threads, since a hook may switch between them.
     packer = msgpack.Packer(
@@ -254,7 +242,7 @@ def _any_atoms(term: object) -> object:
         return list(term)
     if type(term) is Atom:
         return CONSTANTS[term] if term in CONSTANTS else msgpack.ExtType(ATOM, _name(term))
-    if isinstance(term, _Laid):
+    if isinstance(term, Laid):
         return term.term()
     if type(term) is int:
         raise defect(f"an integer of {(term.bit_length() + 7) // 8} bytes")
