@@ -135,10 +135,10 @@ FORMS = ("pairs", "columns")
 """How a reply gives ids and scores: a list of tuples, or two columns."""
 
 
-def _form(name: str, term: Any, _limits: Limits) -> str:
+def _form(name: str, term: Any, _limits: Limits) -> Atom:
     if not isinstance(term, Atom) or term not in FORMS:
         raise _refuse(name, f"one of the atoms {' and '.join(FORMS)}", term)
-    return str(term)
+    return term
 
 
 def _read_by(read: Reader) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Recommend:
     user: Id = field(metadata=_read_by(_identifier))
     n: int = field(default=10, metadata=_read_by(_count))
     exclude: tuple[Id, ...] | Ids = field(default=(), metadata=_read_by(_excluded))
-    form: str = field(default="pairs", metadata=_read_by(_form))
+    form: Atom = field(default=Atom("pairs"), metadata=_read_by(_form))
 
 
 @dataclass(frozen=True)

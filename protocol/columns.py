@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from protocol.atoms import Atom
 from protocol.etf import Laid, write
+from protocol.refusal import defect
 
 Ids: TypeAlias = NDArray[Any]
 """(n,) int64, or 'S<k>'."""
@@ -279,6 +280,8 @@ _kept_blank = lru_cache(maxsize=8)(_made_blank)
 
 def _put(pairs: NDArray[np.void], layout: _Layout, ids: Ids, scores: NDArray[np.floating]) -> None:
     """Write what differs. Cast first and then copied as raw words: numpy casts into strided memory slowly."""
+    if not np.isfinite(scores).all():
+        raise defect("a score that is not finite")
     if layout.id_kind == "int32":
         pairs["id"] = ids.astype(">i4").view("u4")
     elif layout.id_kind == "int64":

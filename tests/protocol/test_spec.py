@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import protocol
@@ -48,8 +49,8 @@ def test_the_table_of_errors_is_the_closed_set() -> None:
 
 def test_the_table_of_limits_has_every_limit() -> None:
     stated = {name: int(value) for name, value, _of_what in rows(section("## Limits"))}
-    constants = {name.lower(): value for name, value in vars(limits).items() if name.startswith("MAX_")}
-    assert stated == constants | dataclasses.asdict(limits.TermLimits())
+    others = {"max_call_id": limits.MAX_CALL_ID, "max_deadline_ms": limits.MAX_DEADLINE_MS}
+    assert stated == dataclasses.asdict(limits.Limits()) | others
 
 
 def test_the_ops_and_their_arguments_are_all_there() -> None:
@@ -77,6 +78,13 @@ def test_the_events_and_states_are_all_there() -> None:
 def test_the_atoms_are_the_closed_set() -> None:
     stated = set(re.findall(r"`(\w+)`", section("## Atoms").replace("`binary_to_term", "")))
     assert stated | set(CODES) == atoms.CLOSED_SET
+
+
+def test_the_columns_are_what_numpy_reads() -> None:
+    table = rows(section("## Columns"))
+    stated = {kind: int(size) for kind, size, *_rest in table}
+    assert stated == {"int64": np.dtype("<i8").itemsize, "float32": np.dtype("<f4").itemsize, "uuid": 16}
+    assert tuple(stated) == atoms.COLUMNS
 
 
 def test_the_tags_are_those_that_are_read_and_sent() -> None:
