@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import erlang
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -175,33 +174,3 @@ def test_a_name_is_at_most_255_characters_of_any_size() -> None:
     assert decode(encode(longest, any_atom=True)) == longest
     with pytest.raises(ProtocolError, match="an atom of 256 characters"):
         encode(Atom("a" * 256), any_atom=True)
-
-
-def as_erlang_py(term: Any) -> Any:
-    """A term in the types that erlang-py decodes it to."""
-    if isinstance(term, Atom):
-        return erlang.OtpErlangAtom(str(term))
-    if isinstance(term, bytes):
-        return erlang.OtpErlangBinary(term)
-    if isinstance(term, list):
-        return [as_erlang_py(element) for element in term]
-    if isinstance(term, tuple):
-        return tuple(as_erlang_py(element) for element in term)
-    if isinstance(term, dict):
-        return {as_erlang_py(key): as_erlang_py(value) for key, value in term.items()}
-    return erlang.OtpErlangAtom("nil") if term is None else term
-
-
-def comparable(term: Any) -> Any:
-    """erlang-py's objects compare by type and text."""
-    if isinstance(term, (list, tuple)):
-        return type(term).__name__, [comparable(element) for element in term]
-    if isinstance(term, dict):
-        return "dict", sorted((repr(comparable(key)), comparable(value)) for key, value in term.items())
-    return type(term).__name__, repr(term)
-
-
-@given(TERMS)
-@settings(max_examples=200)
-def test_erlang_py_reads_the_same_from_our_bytes(term: Any) -> None:
-    assert comparable(erlang.binary_to_term(encode(term, any_atom=True))) == comparable(as_erlang_py(term))
