@@ -84,6 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--algorithm", metavar="NAME", help="train this if another is active, and in --retrain (default: the worker's)")
     add("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
     add("--source", metavar="SPEC", help="sqlite:, csv: or parquet:PATH, or a path (default: the seeded world)")
+    add("--codec", choices=("etf", "msgpack"), default="etf", help="how terms are written as bytes (default: etf)")
     add("--slo", metavar="EXPR", type=_objective, action="append",
         help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
         .replace("%", "%%"))  # fmt: skip
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
 def _drive(args: argparse.Namespace, home: Path) -> dict[str, Any]:
     from port_worker.bench import prepare
 
-    with prepare.start_worker(home, args.source) as host:
+    with prepare.start_worker(home, args.source, args.codec) as host:
         users = prepare.known_users(home, args.source, args.users)
         prepare.ensure_model(host, args.algorithm)
         return _load(args, host, users)
@@ -149,6 +150,7 @@ def _load(args: argparse.Namespace, host: WorkerHost, users: list[Id]) -> dict[s
         progress.end_run_line()
     summary = summarize(measured, schedule, retraining, args.slo or [parse(text) for text in DEFAULTS])
     workload = {"users": len(users), "n": args.n, "cold": args.cold, "seed": args.seed, "deadline_ms": args.deadline}
+    workload["codec"] = args.codec
     return summary | {"workload": workload, "worker": _worker(host)}
 
 

@@ -10,16 +10,17 @@ from port_worker.bench.workload import Id
 from port_worker.config import settings
 from port_worker.host import WorkerHost, worker_command
 from port_worker.sources.registry import open_source
+from protocol.codec import codec as codec_named
 
 _HELLO_TIMEOUT_S = 60.0  # a first start writes the seeded world
 _TRAINING_LIMIT_S = 3600.0
 
 
-def start_worker(home: Path, source: str | None) -> WorkerHost:
-    """Spawn a worker; without a source it gets the seeded world. Raises WorkerGone."""
+def start_worker(home: Path, source: str | None, codec: str = "etf") -> WorkerHost:
+    """Spawn a worker that speaks `codec`; without a source it gets the seeded world. Raises WorkerGone."""
     say(f"starting a worker on {home}")
-    command = worker_command(home, source, fixture=source is None)
-    return WorkerHost.start(command, hello_timeout=_HELLO_TIMEOUT_S)
+    command = worker_command(home, source, fixture=source is None, codec=codec)
+    return WorkerHost.start(command, hello_timeout=_HELLO_TIMEOUT_S, codec=codec_named(codec))
 
 
 def ensure_model(host: WorkerHost, algorithm: str | None) -> None:

@@ -10,6 +10,7 @@ from typing import IO, Any, TypeAlias
 
 from port_worker.host.channel import Channel
 from port_worker.host.errors import CallTimeout, WorkerError, WorkerGone
+from protocol.codec import ETF, Codec
 from protocol.errors import ProtocolError
 from protocol.messages import Call, Cancel, ErrorReply, Hello, Ok, Outbound, Progress, parse_outbound, plain, to_payload
 
@@ -29,10 +30,11 @@ class WorkerHost:
     manager it ends the worker however the block ends.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], codec: Codec = ETF) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
+        self._codec = codec
         self._channel = Channel(process.stdout.fileno(), process.stdin.fileno())
         self._next_id = 1
         self._abandoned: set[int] = set()
@@ -47,11 +49,13 @@ class WorkerHost:
         env: Mapping[str, str] | None = None,
         hello_timeout: float = 30.0,
         stderr: IO[bytes] | int | None = None,
+        codec: Codec = ETF,
     ) -> WorkerHost:
         """Spawn `argv` and wait for its hello.
 
         The worker gets its own session, so that Ctrl-C at a terminal is the host's to handle; when the host dies, its
-        stdin ends and so does the worker. `stderr` is as in subprocess; None lets it through.
+        stdin ends and so does the worker. `stderr` is as in subprocess; None lets it through. `codec` is the one that
+        `argv` asks for.
 
         Raises WorkerGone when it cannot be spawned, ends, says something else first, or says nothing within
         `hello_timeout` seconds.
@@ -68,7 +72,7 @@ class WorkerHost:
             )
         except OSError as error:
             raise WorkerGone(f"cannot start {argv[0]}: {(error.strerror or str(error)).lower()}", None) from error
-        host = cls(process)
+        host = cls(process, codec)
         try:
             host.hello = host._expect_hello(hello_timeout)
         except BaseException:
@@ -96,12 +100,12 @@ class WorkerHost:
         """Send a call and return its id; never blocks. `poll` gives what comes back."""
         call_id = self._next_id
         self._next_id += 1
-        self._channel.send(to_payload(Call(call_id, op, dict(args or {}), deadline_ms)))
+        self._channel.send(to_payload(Call(call_id, op, dict(args or {}), deadline_ms), self._codec))
         return call_id
 
     def cancel(self, call_id: int) -> None:
         """Ask the worker to drop a call; it answers with `cancelled`, or with the result if that was faster."""
-        self._channel.send(to_payload(Cancel(call_id)))
+        self._channel.send(to_payload(Cancel(call_id), self._codec))
 
     def poll(self, timeout: float = 0.0) -> list[Outbound]:
         """Wait up to `timeout` seconds for messages, and return those that are there.
@@ -158,7 +162,7 @@ class WorkerHost:
                 if heard:
                     break
                 raise
-            if any(_ends_a_call(one) for one in heard):
+            if any(self._ends_a_call(one) for one in heard):
                 break
         return heard
 
@@ -219,9 +223,15 @@ class WorkerHost:
 
     def _parse(self, payload: bytes) -> Outbound:
         try:
-            return _plain_message(parse_outbound(payload))
+            return _plain_message(parse_outbound(payload, self._codec))
         except ProtocolError as error:
             raise self._gone(f"what the worker writes is no message ({error.message})") from error
+
+    def _ends_a_call(self, payload: bytes) -> bool:
+        try:
+            return isinstance(parse_outbound(payload, self._codec), (Ok, ErrorReply))
+        except ProtocolError:
+            return True
 
     def _is_abandoned(self, message: Outbound) -> bool:
         call_id = getattr(message, "id", None)
@@ -265,10 +275,3 @@ def _result(answer: Ok | ErrorReply) -> Any:
     if isinstance(answer, Ok):
         return answer.result
     raise WorkerError(answer.code, answer.message, retryable=answer.retryable, details=dict(answer.details))
-
-
-def _ends_a_call(payload: bytes) -> bool:
-    try:
-        return isinstance(parse_outbound(payload), (Ok, ErrorReply))
-    except ProtocolError:
-        return True

@@ -32,6 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="FILE", help="your own interactions: .csv or .parquet with user,item,label,time"
     )
     parser.add_argument("--algorithm", metavar="NAME", help="what to train when a model is needed (default: ALS)")
+    parser.add_argument(
+        "--codec", choices=("etf", "msgpack"), default="etf", help="how terms are written as bytes (default: etf)"
+    )
     parser.add_argument("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
 
 
@@ -75,11 +78,12 @@ def _session(args: argparse.Namespace, report: Report) -> Session:
     from port_worker.repl.commands import known
     from port_worker.repl.session import Session
     from port_worker.repl.world import choose_world, prepare
+    from protocol.codec import codec
 
     algorithm = None if args.algorithm is None else known(args.algorithm)
     world = choose_world(args.home, args.data)
     prepare(world, report)
-    return Session(world, report, algorithm)
+    return Session(world, report, algorithm, codec=codec(args.codec))
 
 
 def _lines(commands: list[str] | None, stdin: TextIO) -> Iterable[str] | None:

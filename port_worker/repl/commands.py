@@ -31,6 +31,7 @@ from port_worker.repl.session import Session
 from port_worker.sources.base import ItemCard, UserCard
 from port_worker.sources.columns import Id
 from port_worker.training.catalogue import ALGORITHMS
+from protocol.codec import Decode
 from protocol.errors import ProtocolError
 
 _VISITS_SHOWN = 20
@@ -142,15 +143,15 @@ def raw(session: Session, words: list[str]) -> Exchange:
     if not words:
         raise arguments.UsageError("TERM is missing; for example {call, 1, ping, #{}, infinity}")
     from protocol.erlang_syntax import parse_text
-    from protocol.etf import encode
 
     term = parse_text(words[0])
     try:
-        payload = encode(term, any_atom=True)  # what is wrong with the term is the worker's to say
+        payload = session.codec.encode(term, any_atom=True)  # what is wrong with the term is the worker's to say
     except ProtocolError as error:
         raise CommandError("invalid_argument", error.message) from None
     heard = session.exchange(payload)
-    return Exchange([_frame("out", payload), *(_frame("in", each) for each in heard)])
+    decode = session.codec.decode
+    return Exchange([_frame("out", payload, decode), *(_frame("in", each, decode) for each in heard)])
 
 
 def quit_(_session: Session, words: list[str]) -> Farewell:
@@ -187,9 +188,8 @@ def _remember(session: Session, items: Iterable[RankedItem | SeenItem]) -> None:
     session.seen_items.update({item.id: item.name for item in items})
 
 
-def _frame(direction: str, payload: bytes) -> Frame:
+def _frame(direction: str, payload: bytes, decode: Decode) -> Frame:
     from protocol.erlang_syntax import to_text
-    from protocol.etf import decode
 
     framed = len(payload).to_bytes(4, "big") + payload
     head = framed[:_HEX_BYTES].hex(" ") + (" ..." if len(framed) > _HEX_BYTES else "")

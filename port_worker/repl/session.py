@@ -12,6 +12,7 @@ from port_worker.repl.errors import CommandError
 from port_worker.repl.progress import OnProgress, Report
 from port_worker.repl.world import World
 from port_worker.sources.columns import Id
+from protocol.codec import ETF, Codec
 
 _LOG_BYTES = 1 << 20
 _LAST_WORDS_BYTES = 4096
@@ -46,18 +47,25 @@ class Host(Protocol):
 class Session:
     """The state between commands. `spawn` makes a host of a new worker; tests pass a fake.
 
-    `algorithm` is what the user asked for with `--algorithm`: then a model of another one does not do.
+    `algorithm` is what the user asked for with `--algorithm`: then a model of another one does not do. `codec` is the
+    worker's and its host's.
     """
 
     def __init__(
-        self, world: World, report: Report, algorithm: str | None = None, spawn: Callable[[], Host] | None = None
+        self,
+        world: World,
+        report: Report,
+        algorithm: str | None = None,
+        spawn: Callable[[], Host] | None = None,
+        codec: Codec = ETF,
     ) -> None:
         self.world = world
         self.report = report
+        self.codec = codec
         self.algorithm = algorithm or world.algorithm
         self.seen_items: dict[Id, str | None] = {}  # ids and names that were shown, for completion
         self._wanted = algorithm
-        self._spawn = spawn or (lambda: spawn_worker(world))
+        self._spawn = spawn or (lambda: spawn_worker(world, codec))
         self._host: Host | None = None
 
     def __enter__(self) -> Session:
@@ -137,7 +145,7 @@ class Session:
         return result
 
 
-def spawn_worker(world: World) -> WorkerHost:
+def spawn_worker(world: World, codec: Codec) -> WorkerHost:
     """A real worker of this world; it prints to its home's log. Raises WorkerGone with the log's last line."""
     log = world.home / "logs" / "worker.log"
     try:
@@ -147,7 +155,8 @@ def spawn_worker(world: World) -> WorkerHost:
         with log.open("ab") as stderr:
             began = stderr.tell()
             try:
-                return WorkerHost.start(worker_command(world.home, world.source.spec), stderr=stderr)
+                command = worker_command(world.home, world.source.spec, codec=codec.name)
+                return WorkerHost.start(command, stderr=stderr, codec=codec)
             except WorkerGone as gone:
                 raise WorkerGone(f"{gone}; {_last_words(log, began)}", gone.returncode) from gone
     except OSError as error:

@@ -61,6 +61,16 @@ def test_a_good_run_exits_with_0_and_says_everything(bench: Bench) -> None:
     assert summary["machine"]["processors"] == os.cpu_count()
 
 
+def test_the_worker_and_its_driver_may_speak_msgpack(bench: Bench) -> None:
+    status, summary = bench.summary("--codec", "msgpack", "--slo", "errors<=0", codec="msgpack")
+    assert status == cli.MET
+    assert (summary["ok"], summary["workload"]["codec"]) == (100, "msgpack")
+
+
+def test_the_codec_is_the_drivers_too(bench: Bench) -> None:
+    assert bench.run("--codec", "msgpack", codec="etf") == cli.NO_WORKER
+
+
 def test_a_breached_objective_exits_with_99(bench: Bench) -> None:
     status, summary = bench.summary("--slo", "p99<1us", "--slo", "errors<100%")
     assert status == cli.BREACHED

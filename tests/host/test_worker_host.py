@@ -13,8 +13,9 @@ import pytest
 from port_worker.host import CallTimeout, WorkerError, WorkerGone, WorkerHost, worker_command
 from port_worker.host import worker as worker_module
 from protocol.atoms import Atom
+from protocol.codec import codec
 from protocol.etf import decode, encode
-from protocol.messages import ErrorReply, Ok
+from protocol.messages import Call, ErrorReply, Ok, parse_outbound, to_payload
 from tests.peers.stubs import ENVIRONMENT, start_stub, stub_command
 
 
@@ -146,6 +147,25 @@ def test_raw_payloads_go_out_and_come_back_as_they_are() -> None:
     assert [term[:2] for term in said] == [("progress", 77), ("ok", 77)]
 
 
+def test_a_host_may_speak_msgpack() -> None:
+    heard: list[dict[str, Any]] = []
+    with start_stub(codec="msgpack", error_every=2, error_code="overloaded") as host:
+        assert host.hello["worker"]["name"] == "stub"
+        reply = host.call("recommend", {"user": "ada"}, timeout=30.0)
+        assert (reply["items"][0], reply["source"]) == ([0, 1.0], "model")
+        with pytest.raises(WorkerError, match="the stub says overloaded"):
+            host.call("recommend", {"user": "ada"}, timeout=30.0)
+        host.call("retrain", on_progress=heard.append)
+        (answer,) = host.raw_exchange(to_payload(Call(77, "ping"), codec("msgpack")))
+    assert [facts["phase"] for facts in heard] == ["fit"]
+    assert parse_outbound(answer, codec("msgpack")) == Ok(77, Atom("pong"))
+
+
+def test_a_worker_that_speaks_another_codec_is_refused() -> None:
+    with pytest.raises(WorkerGone, match="what the worker writes is no message"):
+        WorkerHost.start(stub_command(), env=ENVIRONMENT, codec=codec("msgpack"))
+
+
 def test_a_raw_payload_without_an_answer_gives_nothing() -> None:
     with start_stub(silent_after=0) as host:
         call = encode((Atom("call"), 77, Atom("recommend"), {}, Atom("infinity")))
@@ -154,5 +174,6 @@ def test_a_raw_payload_without_an_answer_gives_nothing() -> None:
 
 def test_the_command_names_what_was_given() -> None:
     argv = worker_command(Path("there"), "csv:x.csv", fixture=True)
-    assert argv[1:] == ["-m", "port_worker", "worker", "--home", "there", "--source", "csv:x.csv", "--fixture"]
-    assert "--source" not in worker_command("there")
+    assert argv[1:6] == ["-m", "port_worker", "worker", "--home", "there"]
+    assert argv[6:] == ["--codec", "etf", "--source", "csv:x.csv", "--fixture"]
+    assert worker_command("there", codec="msgpack")[4:] == ["--home", "there", "--codec", "msgpack"]

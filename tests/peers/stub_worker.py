@@ -1,6 +1,7 @@
 """A worker with known faults: speaks the wire through the codec alone, and misbehaves as its JSON argument says.
 
 Keys, all optional:
+    codec: msgpack instead of etf
     model: false for a hello without a model
     mute, garbage: no hello, or bytes that are no frame instead of it
     delay_ms: before each answer
@@ -22,10 +23,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from protocol.atoms import Atom
-from protocol.etf import decode, encode
+from protocol.codec import codec
 from protocol.framing import FrameReader, frame
 
 FAULTS: dict[str, Any] = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
+CODEC = codec(FAULTS.get("codec", "etf"))
 MODEL: dict[object, object] = {
     Atom("version"): "20260101T000000Z-als-000000",
     Atom("algorithm"): "ALS",
@@ -36,7 +38,7 @@ MODEL: dict[object, object] = {
 
 
 def say(term: object) -> None:
-    data = frame(encode(term))
+    data = frame(CODEC.encode(term))
     while data:
         data = data[os.write(1, data) :]
 
@@ -63,7 +65,7 @@ def messages() -> Iterator[Any]:
     while data := os.read(0, 65536):
         reader.feed(data)
         for payload in reader.frames():
-            yield decode(payload)
+            yield CODEC.decode(payload)
 
 
 def error(call_id: int | None, code: str, details: dict[object, object] | None = None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from port_worker.host import WorkerHost
+from protocol.codec import codec
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -21,4 +22,4 @@ def stub_command(**faults: Any) -> list[str]:
 
 def start_stub(**faults: Any) -> WorkerHost:
     """A host of a stub worker."""
-    return WorkerHost.start(stub_command(**faults), env=ENVIRONMENT)
+    return WorkerHost.start(stub_command(**faults), env=ENVIRONMENT, codec=codec(faults.get("codec", "etf")))

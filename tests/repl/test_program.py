@@ -121,3 +121,16 @@ def test_raw_shows_both_sides_of_the_wire(tmp_path: Path, csv_file: Path) -> Non
     assert shown["frames"][0]["hex"].startswith("00 00 00")
     assert refused["frames"][1]["term"].startswith("{error,9,")
     assert "unknown_argument" in refused["frames"][1]["term"]
+
+
+def test_the_wire_may_be_msgpack(tmp_path: Path, csv_file: Path) -> None:
+    lines = ("recommend 7 5", "raw {call, 9, ping, #{}, infinity}", "raw {call, 9, ping, #{}, 18446744073709551616}")
+    options = ("--codec", "msgpack", "--data", str(csv_file), *(f"-c{line}" for line in lines))
+    status, (answer, shown, refused), _progress = _repl(tmp_path, *options)
+    assert status == 1
+    assert len(answer["items"]) == 5
+    sent, heard = shown["frames"]
+    assert (sent["term"], heard["term"]) == ("{call,9,ping,#{},infinity}", "{ok,9,pong}")
+    assert sent["hex"].startswith("00 00 00 19 95 d6 00 63 61 6c 6c 09 d6 00 70 69 6e 67 80")
+    assert refused["error"]["code"] == "invalid_argument"
+    assert "an integer of 9 bytes" in refused["error"]["message"]
