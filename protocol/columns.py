@@ -153,8 +153,8 @@ def pair_batch(parts: Sequence[tuple[Ids, NDArray[np.floating]]]) -> list[Laid]:
 
     The ids of all parts have one dtype.
     """
-    if len(parts) == 1:
-        return [Pairs(*parts[0])]
+    if len(parts) < 2:
+        return [Pairs(*part) for part in parts]
     batch = _Batch(np.concatenate([ids for ids, _ in parts]), np.concatenate([scores for _, scores in parts]))
     ends = np.cumsum([len(ids) for ids, _ in parts]).tolist()
     return [_Part(batch, start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from port_worker.config import settings
 from port_worker.retraining import Retraining
 from port_worker.service import Service
-from port_worker.serving.embedding import EmbeddingModel
+from port_worker.serving.embedding import EmbeddingModel, Recommendation
 from protocol.messages import Call, ErrorReply, Hello, Message, Ok, to_payload
 
 
@@ -54,6 +55,23 @@ def test_a_defect_in_serving_costs_its_batch_one_answer_each(
     sent.clear()
     ask(service, (1, "recommend", {"user": "x"}))
     assert isinstance(sent[0], Ok)
+
+
+def test_a_score_that_cannot_be_sent_is_an_error_for_its_caller(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encoding(message: Message) -> None:
+        to_payload(message)
+        sent.append(message)
+
+    endless = Recommendation(np.array([7]), np.array([np.inf], np.float32), "model", exhausted=False)
+    monkeypatch.setattr(service, "_send", encoding)
+    monkeypatch.setattr(EmbeddingModel, "recommend", lambda _self, requests: [endless] * len(requests))
+    ask(service, (1, "recommend", {"user": "x"}), (2, "recommend", {"user": "y"}), (3, "ping", {}))
+    assert {one.id: getattr(one, "code", "ok") for one in sent if isinstance(one, ErrorReply | Ok)} == {
+        **dict.fromkeys((1, 2), "internal"),
+        3: "ok",
+    }
 
 
 def test_a_defect_in_the_swap_costs_the_retrain_only(
