@@ -44,16 +44,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "a bare stream of {packet, 4} frames will do too."
     )
     parser.epilog = _EPILOG
+    parser.usage = "%(prog)s [OPTION ...] FILE\n       %(prog)s --replay FILE [OPTION ...] [-- COMMAND ...]"
     add = parser.add_argument
-    add("file", metavar="FILE", help="a recording, or '-' for stdin, whose frames are shown as they come")
-    add("command", metavar="COMMAND", nargs="*", help="after --: the worker that --replay starts (default: this one)")
+    # One list: argparse gives a second positional nothing once an option stands between the two.
+    add("words", metavar="FILE", nargs="*", help="a recording, or '-' for stdin, whose frames are shown as they come")
     add("--direction", choices=("in", "out"), help="show only what the host said (in) or what the worker said (out)")
     add("--id", metavar="N", type=int, help="show only the frames of this call")
     add("--full", action="store_true", help="cut no term at the terminal's width")
     add("--json", action="store_true", help="print one JSON object a line")
-    add("--replay", action="store_true", help="feed what the host said to a worker again, and compare the answers")
+    add("--replay", metavar="FILE", help="feed what the host said to a worker again, and compare the answers; the "
+        "worker is COMMAND, or else this one")  # fmt: skip
     add("--timing", action="store_true", help="replay at the recorded times, not as fast as the worker takes it")
-    add("--timeout", metavar="S", type=_seconds, default=60.0, help="how long it may be silent meanwhile (default: 60)")
+    add(
+        "--timeout",
+        metavar="S",
+        type=_seconds,
+        default=60.0,
+        help="how long it may be silent once it has started (default: 60)",
+    )
     add("--home", metavar="DIR", type=Path,
         help="of the default worker; what was recorded trains there too (default: one per user)")  # fmt: skip
 
@@ -64,34 +72,38 @@ def run(args: argparse.Namespace) -> int:
 
     if (misused := _misused(args)) is not None:
         return _refuse(UNUSABLE, misused)
+    file: str = args.replay or args.words[0]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to end
     try:
-        with _opened(args.file) as frames:
-            return _replay(args, frames) if args.replay else _show(args, frames)
+        with _opened(file) as frames:
+            return _show(args, file, frames) if args.replay is None else _replay(args, file, frames)
     except RecordingError as error:
-        return _refuse(NO_FRAMES, f"{_called(args.file)}: {error}")
+        return _refuse(NO_FRAMES, f"{_called(file)}: {error}")
     except BrokenPipeError:  # the reader of stdout has seen enough; what is still buffered must not be flushed to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        return _refuse(UNUSABLE, f"{error.filename or _called(args.file)}: {(error.strerror or str(error)).lower()}")
+        return _refuse(UNUSABLE, f"{error.filename or _called(file)}: {(error.strerror or str(error)).lower()}")
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def _misused(args: argparse.Namespace) -> str | None:
-    if not args.replay and (args.command or args.timing or args.home):
-        return "COMMAND, --timing and --home belong to --replay"
-    if args.command and args.home:
+    """Why the arguments do not go together; None when they do."""
+    if args.replay is None and (args.timing or args.home):
+        return "--timing and --home belong to --replay FILE"
+    if args.replay is None and len(args.words) != 1:
+        return f"expected one FILE, or '-' for stdin, got {len(args.words)}; a COMMAND belongs to --replay FILE"
+    if args.replay is not None and args.words and args.home:
         return "--home is of the default worker; COMMAND has its own"
-    if args.file == "-" and sys.stdin.isatty():
+    if (args.replay or args.words[0]) == "-" and sys.stdin.isatty():
         return "stdin is a terminal, and frames are not for typing: name a FILE, or pipe them in"
     return None
 
 
-def _show(args: argparse.Namespace, stream: Stream) -> int:
+def _show(args: argparse.Namespace, file: str, stream: Stream) -> int:
     from port_worker.recording import read_recording
 
     recording = read_recording(stream)
@@ -100,10 +112,10 @@ def _show(args: argparse.Namespace, stream: Stream) -> int:
     for frame in _frames(recording):
         count += 1
         show(frame)
-    return _end(args.file, recording, count)
+    return _end(file, recording, count)
 
 
-def _replay(args: argparse.Namespace, stream: Stream) -> int:
+def _replay(args: argparse.Namespace, file: str, stream: Stream) -> int:
     from port_worker.inspection.replay import NoWorker, Replay
     from port_worker.inspection.report import report
     from port_worker.recording import read_recording
@@ -111,9 +123,9 @@ def _replay(args: argparse.Namespace, stream: Stream) -> int:
 
     recording = read_recording(stream)
     if args.timing and recording.header is None:
-        return _refuse(UNUSABLE, f"{_called(args.file)}: --timing needs a recording; bare frames have no times")
+        return _refuse(UNUSABLE, f"{_called(file)}: --timing needs a recording; bare frames have no times")
     codec_name = recording.header.codec if recording.header else "etf"
-    argv = args.command or _default_worker(args.home, codec_name)
+    argv = args.words or _default_worker(args.home, codec_name)
     try:
         with Replay(argv, codec(codec_name), _shown(args, None), timeout=args.timeout) as replay:
             summary = replay.run(_frames(recording), timing=args.timing)
@@ -160,11 +172,10 @@ def _end(file: str, recording: Recording, count: int) -> int:
 
 
 def _default_worker(home: Path | None, codec_name: str) -> list[str]:
-    from port_worker.config import settings
+    from port_worker.config import default_home
     from port_worker.host import worker_command
 
-    argv = worker_command(settings(home).home)
-    return argv if codec_name == "etf" else [*argv, "--codec", codec_name]
+    return [*worker_command(home or default_home()), "--codec", codec_name]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ id is in flight that had ended when this one was recorded: a fast feed must not 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,7 @@ class Replay:
         codec: what both sides encode their payloads in.
         show: gets every frame of either direction as it happens, with the time since the start.
         timeout: seconds that the worker may be silent while something is expected of it.
+        hello_timeout: seconds until its hello.
         clock: monotonic seconds.
 
     Raises NoWorker when `argv` cannot be started. A context manager: the worker ends with it.
@@ -59,11 +61,14 @@ class Replay:
         show: Show,
         *,
         timeout: float,
+        hello_timeout: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._codec = codec
         self._show = show
         self._timeout = timeout
+        self._hello_timeout = hello_timeout
+        self._grace = min(_GRACE_S, timeout)
         self._clock = clock
         self._frames = Frames(codec.name)
         self._comparison = Comparison(codec)
@@ -104,11 +109,11 @@ class Replay:
 
     def _await_hello(self) -> None:
         heard: list[bytes] = []
-        until = self._clock() + self._timeout
+        until = self._clock() + self._hello_timeout
         while not heard:
             left = until - self._clock()
             if left <= 0:
-                raise NoWorker(f"the worker said nothing within {self._timeout:g} s")
+                raise NoWorker(f"the worker said nothing within {self._hello_timeout:g} s")
             heard = self._hear(min(left, _SLICE_S))
         self._most_in_flight = _admitted(heard[0], self._codec)
 
@@ -191,9 +196,9 @@ class Replay:
         self._channel.close()
         process.stdin.close()
         try:
-            process.wait(_GRACE_S)
+            process.wait(self._grace)
         except subprocess.TimeoutExpired:
-            return f"the worker was killed: it did not end within {_GRACE_S:g} s of its input's end"
+            return f"the worker was killed: it did not end within {self._grace:g} s of its input's end"
         finally:
             if process.poll() is None:
                 process.kill()
@@ -203,7 +208,7 @@ class Replay:
 
     def _how_it_ended(self) -> str:
         try:
-            return f"the worker ended with status {self._process.wait(_GRACE_S)}"
+            return f"the worker ended with status {self._process.wait(self._grace)}"
         except subprocess.TimeoutExpired:
             return "the worker closed its stdout"
 
@@ -212,10 +217,17 @@ class Replay:
 
 
 def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    # It must not record over what it is fed.
+    environment = {name: value for name, value in os.environ.items() if name != "PORT_WORKER_RECORD"}
     try:
         # A session of its own: Ctrl-C is this program's to handle. Its stderr is for people, as ever.
         return subprocess.Popen(
-            list(argv), bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            list(argv),
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
         )
     except OSError as error:
         raise NoWorker(f"cannot start {argv[0]}: {(error.strerror or str(error)).lower()}") from error

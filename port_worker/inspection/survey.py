@@ -78,7 +78,7 @@ class _Walk:
     def _check(self) -> None:
         if self._missing > len(self._data) - self._at:
             raise Undecodable("it ends within a term")
-        if self.found.terms > MOST_TERMS:
+        if self.found.terms + self._missing > MOST_TERMS:
             raise Undecodable(f"more than {MOST_TERMS:,} terms")
         if self.found.integer_bytes > MOST_INTEGER_BYTES:
             raise Undecodable(f"more than {MOST_INTEGER_BYTES:,} bytes of large integers")
