@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -12,10 +14,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import protocol
 from protocol.atoms import OPS, Atom
 from protocol.codec import ETF, codec
 from protocol.columns import Pairs
+from protocol.erlang_syntax import parse_text
 from protocol.errors import CODES, ProtocolError
+from protocol.framing import FrameReader
 from protocol.limits import TermLimits
 from protocol.messages import (
     Call,
@@ -381,3 +386,31 @@ def test_the_deadline_and_the_ids_are_judged_as_ever() -> None:
         parse_inbound(encode((Atom("call"), 1, Atom("ping"), {}, -1)), MSGPACK)
     with pytest.raises(ProtocolError, match="expected a tuple that starts with an atom"):
         parse_inbound(encode({}), MSGPACK)
+
+
+SPEC = (Path(protocol.__file__).parent / "SPEC.md").read_text(encoding="utf-8")
+EXAMPLE = re.compile(r"^(host|worker), in msgpack: (.+)\n((?:  [0-9a-f ]+\n)+)", re.MULTILINE)
+
+
+def with_texts(term: Any) -> Any:
+    """The term with its binaries as text, which is how they are sent."""
+    if isinstance(term, bytes):
+        return term.decode()
+    if isinstance(term, (list, tuple)):
+        return type(term)(with_texts(part) for part in term)
+    return {with_texts(key): with_texts(value) for key, value in term.items()} if isinstance(term, dict) else term
+
+
+@pytest.mark.parametrize(("who", "text", "dump"), EXAMPLE.findall(SPEC))
+def test_the_example_in_the_spec_is_what_it_says(who: str, text: str, dump: str) -> None:
+    reader = FrameReader()
+    reader.feed(bytes.fromhex(dump.replace("\n", " ")))
+    (payload,) = reader.frames()
+    assert reader.pending_bytes == 0
+    assert encode(with_texts(parse_text(text))) == payload
+    parse: Any = parse_inbound if who == "host" else parse_outbound
+    assert parse(payload, MSGPACK) == parse(ETF.encode(as_decoded(parse_text(text))))
+
+
+def test_the_spec_shows_both_sides() -> None:
+    assert [who for who, _text, _dump in EXAMPLE.findall(SPEC)] == ["host", "host", "worker", "worker"]
