@@ -58,6 +58,7 @@ _REFUSED = {
     120: "a port",
 }
 _LIMITS = TermLimits()
+_PROPER = ("a proper list", "an improper one")
 
 _u16_at = struct.Struct(">H").unpack_from
 _u32_at = struct.Struct(">I").unpack_from
@@ -99,28 +100,30 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 pos = start + _u32_at(data, pos + 1)[0]
                 value = data[start:pos]
             elif tag == _SMALL_TUPLE or tag in _CONTAINERS:
-                if len(stack) >= max_depth:
-                    raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
-                stack.append((elements, missing, kind, opened_at))
-                elements = []
-                kind = tag
-                opened_at = pos
                 if tag == _SMALL_TUPLE:
-                    missing = data[pos + 1]
-                    pos += 2
+                    count = data[pos + 1]
+                    start = pos + 2
                 else:
-                    missing = _u32_at(data, pos + 1)[0]
-                    pos += 5
+                    count = _u32_at(data, pos + 1)[0]
+                    start = pos + 5
                     if tag == _MAP:
-                        if missing > max_map_pairs:
-                            raise refuse(opened_at, f"a map of at most {max_map_pairs} pairs", f"{missing}")
-                        missing *= 2
-                terms_left -= missing
-                if missing > size - pos or terms_left < 0:
-                    raise wrong_count(opened_at, missing, size - pos, limits)
-                if missing:
+                        if count > max_map_pairs:
+                            raise refuse(pos, f"a map of at most {max_map_pairs} pairs", f"{count}")
+                        count *= 2
+                terms_left -= count
+                if count > size - start or terms_left < 0:
+                    raise wrong_count(pos, count, size - start, limits)
+                if count:
+                    if len(stack) >= max_depth:
+                        raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
+                    stack.append((elements, missing, kind, opened_at))
+                    elements = []
+                    missing = count
+                    kind = tag
+                    opened_at = pos
+                    pos = start
                     continue
-                value = None
+                value, pos = _empty(data, pos, start)
             elif tag == _NEW_FLOAT:
                 value = _f64_at(data, pos + 1)[0]
                 if value - value != 0.0:  # infinite, or no number
@@ -136,11 +139,8 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                     if terms_left < 0:
                         raise wrong_count(pos, len(value), size, limits)
                 pos = end
-            if missing:
-                elements.append(value)
-                missing -= 1
-                if missing:
-                    continue
+            elements.append(value)
+            missing -= 1
             while not missing:
                 if kind == _MAP:
                     value = {}
@@ -153,7 +153,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                         raise refuse(opened_at, "keys that differ", SAME_KEYS)
                 elif kind == _LIST:
                     if data[pos] != _NIL:
-                        raise refuse(opened_at, "a proper list", "an improper one")
+                        raise refuse(opened_at, *_PROPER)
                     pos += 1
                     value = elements
                 elif kind == _WHOLE:
@@ -167,6 +167,17 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 missing -= 1
     except (IndexError, struct.error):
         raise refuse(min(pos, size), "a whole term", "the end of the frame") from None
+
+
+def _empty(data: bytes, pos: int, start: int) -> tuple[Any, int]:
+    """The container without elements whose tag is at `pos`, and where it ends; `start` is behind its count."""
+    if data[pos] == _MAP:
+        return {}, start
+    if data[pos] != _LIST:
+        return (), start
+    if data[start] != _NIL:
+        raise refuse(pos, *_PROPER)
+    return [], start + 1
 
 
 _Reader: TypeAlias = Callable[[bytes, int, TermLimits], tuple[Any, int]]
