@@ -381,8 +381,6 @@ limits() ->
      {"limit.depth_of_tuples", 129, nested(65, <<104, 1>>, <<106>>, <<>>), term},
      {"limit.depth_of_large_tuples", 321, nested(65, <<105, 1:32>>, <<106>>, <<>>), term},
      {"limit.depth_of_maps", 449, nested(65, <<116, 1:32, 97, 1>>, <<106>>, <<>>), term},
-     {"limit.depth_of_empty_tuple", 129, nested(64, <<104, 1>>, <<104, 0>>, <<>>), term},
-     {"limit.depth_of_empty_map", 129, nested(64, <<104, 1>>, <<116, 0:32>>, <<>>), term},
      {"limit.map_of_1025", 1, [131, 116, <<1025:32>>, [<<98, N:32, 106>> || N <- lists:seq(1, 1025)]], term},
      {"limit.bignum_of_65_bytes", 1, term_to_binary(1 bsl 519), term},
      {"limit.minus_bignum_of_65_bytes", 1, term_to_binary(-(1 bsl 519)), term},
