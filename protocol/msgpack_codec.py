@@ -216,7 +216,7 @@ def encode(term: object, *, any_atom: bool = False) -> bytes:
     )
     try:
         payload: bytes = packer.pack(term)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise defect(f"what msgpack cannot hold ({error})") from None
     if _MAYBE_NOT_FINITE.search(payload):
         _check_floats(payload)
