@@ -20,6 +20,7 @@ PROGRAMS = {
     "repl": ("port_worker.repl.cli", "try it: train, recommend, look around"),
     "bench": ("port_worker.bench.cli", "drive a worker with an open-loop load and judge it"),
     "inspect": ("port_worker.inspection.cli", "print recorded frames as Erlang terms, or feed them to a worker again"),
+    "conformance": ("port_worker.conformance.cli", "drive any worker command through the rules of SPEC.md"),
     "fixture": ("port_worker.fixture.cli", "write a seeded world to try things on"),
 }
 _HELP = {"-h", "--help"}

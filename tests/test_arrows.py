@@ -27,6 +27,7 @@ ARROWS = {
         *("port_worker.host", "port_worker.sources", "port_worker.fixture", "port_worker.config", "protocol"),
     },
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
+    "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
     "port_worker.scheduler": {"protocol"},
     "port_worker.stdio": set(),
     "port_worker.recording": {"protocol"},

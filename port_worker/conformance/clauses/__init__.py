@@ -1,0 +1,36 @@
+"""The clauses, in the order of SPEC.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from port_worker.conformance.clauses import (
+    arguments,
+    calls,
+    ending,
+    frames,
+    hello,
+    limits,
+    messages,
+    ops,
+    retrain,
+    terms,
+)
+from port_worker.conformance.verdicts import Clause
+
+
+def _of(module: ModuleType) -> Iterator[Clause]:
+    for value in vars(module).values():
+        if isinstance(value, Clause):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (each for each in value if isinstance(each, Clause))
+
+
+CLAUSES: tuple[Clause, ...] = tuple(
+    clause
+    for module in (hello, frames, terms, limits, messages, calls, ops, arguments, retrain, ending)
+    for clause in _of(module)
+)
+"""Every clause; their names differ."""

@@ -1,0 +1,67 @@
+"""The clauses against a small correct worker, and against one defect for each of them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import protocol
+from port_worker.conformance.clauses import CLAUSES
+from port_worker.conformance.runner import run
+from port_worker.conformance.verdicts import FAIL, PASS, SKIPPED, Clause, Verdict
+from port_worker.conformance.world import Options
+from tests.conformance.forked import start
+from tests.peers.broken_defects import DEFECTS
+
+OPTIONS = Options(timeout=2.0, hello_timeout=20.0, retrain=True)
+
+
+def judged(name: str) -> list[Verdict]:
+    return run(partial(start, name), CLAUSES, OPTIONS, lambda _done, _clause: None)
+
+
+def test_a_correct_worker_passes_every_clause() -> None:
+    assert [(each.clause.name, each.why) for each in judged("") if each.outcome != PASS] == []
+
+
+@pytest.mark.parametrize("what", DEFECTS)
+def test_a_defect_fails_its_clause_and_no_other(what: str) -> None:
+    failed = {each.clause.name: each.why for each in judged(what) if each.outcome == FAIL}
+    assert list(failed) == [DEFECTS[what][0]], failed
+
+
+def test_every_clause_has_a_defect() -> None:
+    assert sorted(clause for clause, _kind in DEFECTS.values()) == sorted(clause.name for clause in CLAUSES)
+
+
+def test_a_worker_without_a_model_is_judged_on_the_rest() -> None:
+    verdicts = judged("no-model")
+    assert [(each.clause.name, each.why) for each in verdicts if each.outcome == FAIL] == []
+    assert {each.clause.name for each in verdicts if each.outcome == SKIPPED} == {
+        *("terms.string", "terms.map-order", "arguments.n-largest"),
+        *("ops.recommend-order", "ops.recommend-n", "ops.recommend-exclude", "ops.recommend-unknown"),
+    }
+
+
+def test_a_clause_that_cannot_be_judged_says_which_one_it_needs() -> None:
+    verdicts = {each.clause.name: each for each in judged("takes one frame of each read")}
+    assert verdicts["calls.one-end"].outcome == SKIPPED
+    assert verdicts["calls.one-end"].why == "needs frames.joined, which did not pass"
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.name)
+def test_a_clause_cites_a_section_of_the_spec(clause: Clause) -> None:
+    spec = (Path(protocol.__file__).parent / "SPEC.md").read_text(encoding="utf-8")
+    headings = {line.lstrip("# ") for line in spec.splitlines() if line.startswith("#")}
+    assert clause.section in headings
+    assert clause.rule
+
+
+def test_needs_are_clauses_that_are_judged_before() -> None:
+    order = [clause.name for clause in sorted(CLAUSES, key=lambda clause: clause.watched)]
+    assert len(set(order)) == len(order)
+    for clause in CLAUSES:
+        for needed in clause.needs:
+            assert order.index(needed) < order.index(clause.name)
