@@ -72,6 +72,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
         limits = _LIMITS
     size = len(data)
     max_depth, max_map_pairs, terms_left = limits.max_depth, limits.max_map_pairs, limits.max_terms - 1
+    known_atoms = KNOWN_ATOMS  # a local name is found faster
     stack: list[tuple[list[Any], int, int, int]] = []
     # The container that is being read: its elements so far, how many are missing, its tag, its offset.
     elements: list[Any] = []
@@ -87,10 +88,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
             if tag == _SMALL_ATOM_UTF8:
                 end = pos + 2 + data[pos + 1]
                 raw = data[pos + 2 : end]
-                try:
-                    value = KNOWN_ATOMS[raw]
-                except KeyError:
-                    value = new_atom(raw, "utf-8", pos, limits)
+                value = known_atoms[raw] if raw in known_atoms else new_atom(raw, "utf-8", pos, limits)
                 pos = end
             elif tag == _SMALL_INTEGER:
                 value = data[pos + 1]
@@ -129,6 +127,12 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 if value - value != 0.0:  # infinite, or no number
                     raise refuse(pos, "a finite float", f"{value}")
                 pos += 9
+            elif tag == _NIL:
+                value = []
+                pos += 1
+            elif tag == _INTEGER:
+                value = _i32_at(data, pos + 1)[0]
+                pos += 5
             else:
                 read = _READERS.get(tag)
                 if read is None:
@@ -218,13 +222,11 @@ def _string(data: bytes, pos: int, _limits: TermLimits) -> tuple[list[int], int]
 
 
 _READERS: dict[int, _Reader] = {
-    _INTEGER: lambda data, pos, _limits: (_i32_at(data, pos + 1)[0], pos + 5),
     _SMALL_BIG: _bignum(1),
     _LARGE_BIG: _bignum(4),
     _ATOM: _atom(2, "latin-1"),
     _SMALL_ATOM: _atom(1, "latin-1"),
     _ATOM_UTF8: _atom(2, "utf-8"),
-    _NIL: lambda _data, pos, _limits: ([], pos + 1),
     _STRING: _string,
 }
 """What the loop does not read itself, because requests have little of it."""

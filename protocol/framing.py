@@ -12,6 +12,7 @@ from protocol.errors import ProtocolError
 from protocol.limits import MAX_FRAME_BYTES
 
 HEADER_BYTES = 4
+_LARGE = 1024 * 1024
 
 
 def frame(payload: bytes, max_frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
@@ -52,7 +53,11 @@ class FrameReader:
                 if len(self._buffer) - body < length:
                     return
                 start = body + length
-                yield bytes(self._buffer[body:start])
+                payload = _copy(self._buffer, body, start)
+                if length >= _LARGE:  # what is decoded from it should not lie in memory beside its frame
+                    del self._buffer[:start]
+                    start = 0
+                yield payload
         finally:
             del self._buffer[:start]
 
@@ -60,3 +65,8 @@ class FrameReader:
     def pending_bytes(self) -> int:
         """Bytes of a frame that is not complete yet; at EOF anything but 0 is a truncated stream."""
         return len(self._buffer)
+
+
+def _copy(buffer: bytearray, start: int, end: int) -> bytes:
+    with memoryview(buffer) as whole, whole[start:end] as part:
+        return bytes(part)

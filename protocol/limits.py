@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 class TermLimits:
     """What one decoded term may hold. Counted before anything is allocated for it."""
 
-    max_terms: int = 262_144
-    """Terms in one frame. The costliest take 90 bytes of Python each for two or three on the wire: 24 MB at most,
-    beside a frame of 16 MiB and the buffer that it came in."""
+    max_terms: int = 131_072
+    """Terms in one frame; 100,000 ids to exclude fit. The costliest take 100 bytes of Python and half a microsecond
+    each, for two or three bytes on the wire: so no frame takes a tenth of a second, or 64 MiB with its buffers."""
 
     max_depth: int = 64
     """Nesting; a call needs 5, and 100,000 nested lists end CPython's or a C decoder's stack."""

@@ -51,12 +51,12 @@ def new_atom(raw: bytes, encoding: str, offset: int, limits: TermLimits) -> Atom
     if len(raw) > limits.max_atom_bytes:
         raise refuse(offset, f"an atom of at most {limits.max_atom_bytes} bytes", f"{len(raw)}")
     try:
-        text = raw.decode(encoding)
+        atom = Atom(raw, encoding)
     except UnicodeDecodeError:
         raise refuse(offset, "an atom in valid UTF-8", repr(raw[:40])) from None
-    if len(text) > MAX_ATOM_CHARACTERS:
-        raise refuse(offset, f"an atom of at most {MAX_ATOM_CHARACTERS} characters", f"{len(text)}")
-    return Atom(text)
+    if len(atom) > MAX_ATOM_CHARACTERS:
+        raise refuse(offset, f"an atom of at most {MAX_ATOM_CHARACTERS} characters", f"{len(atom)}")
+    return atom
 
 
 def check_key(key: Any, offset: int) -> None:

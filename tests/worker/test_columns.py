@@ -58,7 +58,7 @@ def test_forms_mix_in_one_batch(shared_worker: WorkerHost, user: str) -> None:
     while asked:
         for message in shared_worker.poll(20.0):
             form = asked.pop(getattr(message, "id", -1))
-            answer = getattr(message, "result", None)
+            answer: Any = getattr(message, "result", None)
             assert answer["model"] == alone[form]["model"]
             assert type(answer["items"]) is type(alone[form]["items"])
 
