@@ -101,10 +101,10 @@ def _targets() -> list[Target]:
     terms = [vector.data for vector in vectors.TERMS]
     calls = [vector.data[HEADER_BYTES:] for vector in vectors.MESSAGES if vector.name.startswith("host")]
     answers = [vector.data[HEADER_BYTES:] for vector in vectors.MESSAGES if vector.name.startswith("worker")]
-    everything = (*terms, *calls, *answers, *refused)
+    everything = (*terms, *calls, *answers)
     msgpack = codec("msgpack")
     return [
-        Target("etf term", "etf", _read_term(ETF), _seeds("etf", everything)),
+        Target("etf term", "etf", _read_term(ETF), _seeds("etf", (*everything, *refused))),
         Target("etf message", "etf", _read_message(ETF), _seeds("etf", calls)),
         Target("etf answer", "etf", parse_outbound, _seeds("etf", answers)),
         Target("stream", "etf", _read_stream, _frames()),
