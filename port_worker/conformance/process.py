@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import fcntl
 import os
-import selectors
+import select
 import signal
 import subprocess
 import tempfile
@@ -176,13 +176,11 @@ class WorkerProcess:
         return time.monotonic() + (self._timeout if timeout is None else timeout)
 
     def _wait(self, until: float, *, writing: bool = False) -> None:
-        with selectors.DefaultSelector() as selector:
-            if not self._at_end:
-                selector.register(self._out, selectors.EVENT_READ)
-            if writing:
-                selector.register(self._in, selectors.EVENT_WRITE)
-            ready = selector.select(max(0.0, until - time.monotonic()))
-        if any(key.fd == self._out for key, _events in ready):
+        reads = [] if self._at_end else [self._out]
+        writes = [self._in] if writing else []
+        readable, writable, _ = select.select(reads, writes, [], max(0.0, until - time.monotonic()))
+        ready = readable or writable
+        if readable:
             self._read()
         if not ready and time.monotonic() >= until:
             raise SilenceError("room in its stdin" if writing else "an answer")
