@@ -6,6 +6,7 @@ refused when its four bytes are known, before anything is allocated for it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from protocol.errors import ProtocolError
@@ -13,6 +14,7 @@ from protocol.limits import MAX_FRAME_BYTES
 
 HEADER_BYTES = 4
 _LARGE = 1024 * 1024
+_length_at = struct.Struct(">I").unpack_from
 
 
 def frame(payload: bytes, max_frame_bytes: int = MAX_FRAME_BYTES) -> bytes:
@@ -48,16 +50,19 @@ class FrameReader:
         try:
             while len(self._buffer) - start >= HEADER_BYTES:
                 body = start + HEADER_BYTES
-                length = int.from_bytes(self._buffer[start:body], "big")
-                check_length(length, self._limit)
+                (length,) = _length_at(self._buffer, start)
+                if length > self._limit:
+                    check_length(length, self._limit)
                 if len(self._buffer) - body < length:
                     return
                 start = body + length
-                payload = _copy(self._buffer, body, start)
-                if length >= _LARGE:  # what is decoded from it should not lie in memory beside its frame
-                    del self._buffer[:start]
+                if length < _LARGE:
+                    yield bytes(self._buffer[body:start])
+                else:
+                    payload = _copied_once(self._buffer, body, start)
+                    del self._buffer[:start]  # what is decoded from it should not lie in memory beside its frame
                     start = 0
-                yield payload
+                    yield payload
         finally:
             del self._buffer[:start]
 
@@ -67,6 +72,6 @@ class FrameReader:
         return len(self._buffer)
 
 
-def _copy(buffer: bytearray, start: int, end: int) -> bytes:
+def _copied_once(buffer: bytearray, start: int, end: int) -> bytes:
     with memoryview(buffer) as whole, whole[start:end] as part:
         return bytes(part)

@@ -233,11 +233,13 @@ def _op(term: Any) -> str:
 
 
 def _arguments(term: Any) -> dict[str, Any]:
-    names = {key: _atom_name(key) for key in _facts(term, "args")}
-    for key, name in names.items():
+    args = {}
+    for key, value in _facts(term, "args").items():
+        name = _atom_name(key)
         if name is None:
             raise _malformed("args", "atoms as keys", key)
-    return {str(names[key]): value for key, value in term.items()}
+        args[name] = value
+    return args
 
 
 def _deadline_ms(term: Any) -> int | None:
