@@ -26,11 +26,11 @@ _HEADS: Mapping[str, Sequence[Head]] = {
         *((bytes((tag,)), 4, b"") for tag in (105, 109, 111, 116)),
         *((bytes((tag,)), 2, b"") for tag in (100, 107, 118)),
         *((bytes((tag,)), 1, b"") for tag in (104, 110, 115, 119)),
-        (b"\x6c", 4, b"\x6a"),
+        *((b"\x6c", 4, b"\x6a"),) * 6,  # the one whose elements are mostly well
         (b"\x50", 4, b""),
     ],
     "msgpack": [
-        *((bytes((tag,)), 4, b"") for tag in (0xC6, 0xC9, 0xDB, 0xDD, 0xDF)),
+        *((bytes((tag,)), 4, b"") for tag in (0xC6, 0xC9, 0xDB, 0xDD, 0xDD, 0xDD, 0xDD, 0xDF)),
         *((bytes((tag,)), 2, b"") for tag in (0xC5, 0xC8, 0xDA, 0xDC, 0xDE)),
         *((bytes((tag,)), 1, b"") for tag in (0xC4, 0xC7, 0xD9)),
     ],
@@ -43,6 +43,8 @@ _PIECES: Mapping[str, Sequence[bytes]] = {
         *(b"\x6c\0\0\0\x01", b"\x6c\0\0\0\0\x6a", b"\x68\x01", b"\x68\x02", b"\x74\0\0\0\x01\x61\x01", b"\x83"),
         *(b"\x6e\x40\0" + b"\xff" * 64, b"\x6e\x08\0" + b"\xff" * 8, b"\x62\x7f\xff\xff\xff", b"\x76\x03\xfc"),
         *(b"\x76\x03\xfc" + b"\xf0\x9f\x98\x80" * 255, b"\x64\0\xff" + b"\xff" * 255, b"\x73\xff" + b"\xff" * 255),
+        *(b"\x73\1\xff", b"\x74\0\0\0\1\x73\1\xff", b"\x74\0\0\0\1\x64\0\1\xff\x74\0\0\0\0"),
+        (b"\x74\0\0\0\1\x64\0\1\xff" * 60 + b"\x6a"),
     ],
     "msgpack": [
         *(
