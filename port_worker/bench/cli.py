@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from port_worker.bench.codec import cli as codec
+from port_worker.bench.output import check_writable, write_json
 from port_worker.bench.slo import DEFAULTS, parse
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
         .replace("%", "%%"))  # fmt: skip
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
+    codec_bench = parser.add_subparsers(metavar="codec", title="another bench").add_parser(
+        "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
+    )
+    codec.configure(codec_bench)
+    codec_bench.set_defaults(run=codec.run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         home = settings(args.home, args.source).home
         home.mkdir(parents=True, exist_ok=True)
-        _check_writable(args.json)
+        check_writable(args.json)
         summary = _drive(args, home)
         _report(summary, args.json)
     except (ValueError, OSError, SourceError) as error:
@@ -166,25 +172,11 @@ def _worker(host: WorkerHost) -> dict[str, Any] | None:
     return {"version": about.get("version"), "python": about.get("python"), **status}
 
 
-def _check_writable(path: str | None) -> None:
-    """Find out before the run that its result has nowhere to go."""
-    if path is not None and path != "-":
-        with Path(path).open("a", encoding="utf-8"):
-            pass
-
-
 def _report(summary: dict[str, Any], path: str | None) -> None:
     from port_worker.bench.report import show
 
     show(summary, sys.stderr if path == "-" else sys.stdout)
-    if path is None:
-        return
-    text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        Path(path).write_text(text, encoding="utf-8")
+    write_json(summary, path)
 
 
 def _refuse(status: int, why: str) -> int:

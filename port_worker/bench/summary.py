@@ -40,7 +40,7 @@ def summarize(
         **counted,
         "answers_by_source": dict(run.sources),
         "driver": _driver(run),
-        "machine": _machine(),
+        "machine": machine(),
     }
     if retraining is not None:
         summary["retrain"] = _retrain(run, retraining)
@@ -93,7 +93,8 @@ def _observed(summary: Mapping[str, Any]) -> Observed:
     )
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What a run ran on, and how busy it was besides."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "system": platform.platform(),
