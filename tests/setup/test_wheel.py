@@ -27,6 +27,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "name",
     [
         "port_worker/__main__.py",
+        "port_worker/bench/codec/port.escript",
         "port_worker/cli.py",
         "port_worker/py.typed",
         "protocol/SPEC.md",
