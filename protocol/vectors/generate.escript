@@ -121,6 +121,8 @@ by_hand() ->
      {"tag.110_minus", <<110, 1, 1, 7>>, "-7"},
      {"tag.110_of_nothing", <<110, 0, 0>>, "0"},
      {"tag.110_zeros_behind", <<110, 4, 0, 7, 0, 0, 0>>, "7"},
+     {"tag.110_as_in_pairs_of_int64", <<110, 8, 0, 7, 0:56>>, "7"},
+     {"tag.110_minus_as_in_pairs_of_int64", <<110, 8, 1, 7, 0:56>>, "-7"},
      {"tag.110_minus_2^31", <<110, 4, 1, 0, 0, 0, 128>>, "-2147483648"},
      {"tag.111_of_two_bytes", <<111, 2:32, 0, 1, 2>>, "513"},
      {"tag.111_minus", <<111, 1:32, 1, 2>>, "-2"},
@@ -214,11 +216,17 @@ worker() ->
              "{ok,5,#{items => [{7,12.0},{-1,1.0e-5}],model => <<\"v1\">>,source => popular,exhausted => true}}"},
             {"ok.recommend.none", "{ok,255,#{items => [],model => <<\"v1\">>,source => model,exhausted => true}}"},
             {"ok.recommend.columns",
-             "{ok,6,#{ids => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>},"
-             "scores => {float32,<<0,0,0,63,0,0,128,190>>},model => <<\"v1\">>,source => model,exhausted => false}}"},
+             "{ok,6,#{items => #{ids => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>},"
+             "scores => {float32,<<0,0,0,63,0,0,128,190>>}},model => <<\"v1\">>,source => model,exhausted => false}}"},
             {"ok.recommend.columns_of_uuids",
-             "{ok,6,#{ids => {uuid," ++ bytes(16) ++ "},scores => {float32,<<0,0,0,63>>},model => <<\"v1\">>,"
-             "source => popular,exhausted => true}}"},
+             "{ok,6,#{items => #{ids => {uuid," ++ bytes(16) ++ "},scores => {float32,<<0,0,0,63>>}},"
+             "model => <<\"v1\">>,source => popular,exhausted => true}}"},
+            {"ok.recommend.columns_of_texts",
+             "{ok,6,#{items => #{ids => [<<\"m7\">>],scores => {float32,<<0,0,0,63>>}},"
+             "model => <<\"v1\">>,source => popular,exhausted => true}}"},
+            {"ok.recommend.columns_of_none",
+             "{ok,6,#{items => #{ids => {int64,<<>>},scores => {float32,<<>>}},"
+             "model => <<\"v1\">>,source => model,exhausted => true}}"},
             {"ok.retrain",
              "{ok,7,#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,rows => 100000,users => 943,items => 1682,"
              "duration_ms => 12345}}"},
@@ -320,6 +328,7 @@ kinds() ->
      {"improper_list", 1, term_to_binary([a | b], [{minor_version, 2}]), term},
      {"improper_list.of_bytes", 1, term_to_binary([1 | 2]), term},
      {"improper_list.ends_with_a_string", 1, <<131, 108, 1:32, 97, 1, 107, 1:16, 2>>, term},
+     {"improper_list.ends_with_a_list", 1, <<131, 108, 1:32, 97, 1, 108, 1:32, 97, 2, 106>>, term},
      {"improper_list.of_nothing", 1, <<131, 108, 0:32, 97, 1>>, any},
      {"improper_list.inside", 3, [131, 104, 1, 108, <<1:32>>, 106, 104, 0], term},
      {"float.as_text", 1, term_to_binary(1.5, [{minor_version, 0}]), term},
