@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def start(name: str, timeout: float) -> WorkerProcess:
 
 def _become_worker(name: str, reads: int, writes: int, errors: int) -> None:
     status = 70
+    gc.disable()  # it would touch, and so copy, all that the fork shares with the test process
     try:
         os.setsid()
         for fd, standard in ((reads, 0), (writes, 1), (errors, 2)):

@@ -25,11 +25,11 @@ def not_passed(home: Path, *, retrain: bool) -> dict[str, str]:
     return {each.clause.name: f"{each.outcome}: {each.why}" for each in verdicts if each.outcome != PASS}
 
 
-def test_with_a_model_every_clause_passes(own_home: Path) -> None:
-    assert not_passed(own_home, retrain=True) == {}
+def test_with_a_model_every_clause_passes(home: Path) -> None:
+    assert not_passed(home, retrain=True) == {}
 
 
-def test_without_a_model_all_pass_that_need_none(fresh_home: Path) -> None:
-    skipped = not_passed(fresh_home, retrain=False)
+def test_without_a_model_all_pass_that_need_none(untrained_home: Path) -> None:
+    skipped = not_passed(untrained_home, retrain=False)
     assert skipped.keys() == NEED_A_MODEL | {clause.name for clause in CLAUSES if clause.name.startswith("retrain.")}
     assert all(why.startswith("skipped: ") for why in skipped.values()), skipped

@@ -124,12 +124,15 @@ greeting(
 )
 
 
-@defect("hello.early", "drops what came before hello")
-class DropsEarly(Worker):
+@defect("hello.early", "refuses what came before hello")
+class RefusesEarly(Worker):
     def start(self) -> None:
         if select.select([0], [], [], 0)[0]:
             os.read(0, 65536)
-        super().start()
+            super().start()
+            self.refuse(None, ProtocolError("malformed_message", "too early"))
+        else:
+            super().start()
 
 
 # Frames.
@@ -148,7 +151,7 @@ class LosesSplit(Worker):
         data = super().read()
         if len(data) == 2:
             super().read()
-            return b"\0\0\0\0"
+            return b"\0\0\0\0"  # a frame of nothing, in its place
         return data
 
 

@@ -36,7 +36,7 @@ def split(world: World) -> None:
         peer.send_bytes(data[:at])
         peer.process.settle()
         peer.send_bytes(data[at:])
-        expect_ok(peer.end_of(call_id))
+        expect_ok(peer.answer_to(call_id))
 
 
 @clause("frames.bytewise", "Frames")
@@ -47,7 +47,7 @@ def bytewise(world: World) -> None:
     for index in range(len(data)):
         peer.send_bytes(data[index : index + 1])
         peer.process.settle()
-    expect_ok(peer.end_of(call_id))
+    expect_ok(peer.answer_to(call_id))
 
 
 @clause("frames.joined", "Frames")
@@ -67,7 +67,7 @@ def straddling(world: World) -> None:
     world.peer.send_bytes(data[:cut])
     expect_ok(world.peer.end_of(first))
     world.peer.send_bytes(data[cut:])
-    expect_ok(world.peer.end_of(second))
+    expect_ok(world.peer.answer_to(second))
 
 
 @clause("frames.empty", "Frames")
