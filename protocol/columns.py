@@ -8,8 +8,11 @@ Ids are arrays of int64, or 'S<k>' of UTF-8 bytes without NUL, as a model's are.
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -99,10 +102,8 @@ class Pairs(Laid):
 
     def write(self, out: Write) -> None:
         """As External Term Format."""
-        if len(self.ids) < _FEW:
-            write(out, [list(zip(self.ids.tolist(), self.scores.tolist(), strict=True))])
-        else:
-            _write_list(out, len(self.ids), _laid_pairs(self.ids, self.scores)[0])
+        few = len(self.ids) < _FEW
+        _write_list(out, len(self.ids), (_joined_pairs if few else _laid_pairs)(self.ids, self.scores)[0])
 
     def term(self) -> Any:
         """As (id, score) tuples; ids that are text are `str`, as a worker's texts are."""
@@ -204,6 +205,21 @@ def _list_head(count: int) -> bytes:
 _NIL = b"\x6a"
 
 
+def _joined_pairs(ids: Ids, scores: NDArray[np.floating]) -> tuple[bytes, None]:
+    """The bytes of all pairs, one by one."""
+    numbers = scores.tolist()
+    if not math.isfinite(sum(numbers)):
+        raise defect("a score that is not finite")
+    if ids.dtype.kind == "S":
+        pairs = zip(ids.tolist(), numbers, strict=True)
+        return b"".join([_TEXT_HEADS[len(text)] + text + _pack_score(_NEW_FLOAT, score) for text, score in pairs]), None
+    if _fixed_layout(ids) == _SMALL_IDS:
+        return b"".join(map(_pack_pair, repeat(_PAIR_HEADS["int32"]), ids.tolist(), repeat(_NEW_FLOAT), numbers)), None
+    parts: list[bytes] = []
+    write(parts.append, zip(ids.tolist(), numbers, strict=True))
+    return b"".join(parts), None
+
+
 def _laid_pairs(ids: Ids, scores: NDArray[np.floating]) -> tuple[bytes, Sequence[int]]:
     """The bytes of all pairs, and where each of them starts, with the end of the last behind."""
     layout = _fixed_layout(ids)
@@ -226,6 +242,10 @@ _PAIR_HEADS = {"int32": b"\x68\x02\x62", "int64": b"\x68\x02\x6e\x08", "text": b
 """SMALL_TUPLE_EXT of 2, then INTEGER_EXT, SMALL_BIG_EXT of 8 bytes, or BINARY_EXT, whose length follows."""
 
 _NEW_FLOAT = 70
+_TEXT_HEADS = [_PAIR_HEADS["text"] + size.to_bytes(4, "big") for size in range(256)]
+_SMALL_IDS = _Layout("int32", 4, 0)
+_pack_pair = struct.Struct(">3siBd").pack
+_pack_score = struct.Struct(">Bd").pack
 
 
 def _fixed_layout(ids: Ids, pairs: int = 0) -> _Layout | None:

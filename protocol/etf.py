@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, TypeAlias
 
-from protocol.atoms import CLOSED_SET, Atom
+from protocol.atoms import Atom
 from protocol.limits import TermLimits
 from protocol.refusal import (
     CONSTANTS,
@@ -254,7 +255,7 @@ def encode(term: object, *, any_atom: bool = False) -> bytes:
     this protocol: the caller is this project, so that is a defect.
     """
     out = [b"\x83"]
-    write(out.append, (term,), any_atom=any_atom)
+    write(out.append, (term,), any_atom)
     return b"".join(out)
 
 
@@ -266,7 +267,7 @@ _SMALL_TUPLES = [bytes((_SMALL_TUPLE, size)) for size in range(256)]
 _END = bytes((_NIL,))
 
 
-def write(out: Callable[[bytes], object], terms: Iterable[Any], *, any_atom: bool = False) -> None:  # noqa: C901  as in decode
+def write(out: Callable[[bytes], object], terms: Iterable[Any], any_atom: bool = False) -> None:  # noqa: C901  as in decode
     """Give `out` the bytes of some terms, one after the other, without version bytes. Raises as `encode` does."""
     for term in terms:
         kind = type(term)
@@ -289,16 +290,15 @@ def write(out: Callable[[bytes], object], terms: Iterable[Any], *, any_atom: boo
         elif kind is tuple:
             size = len(term)
             out(_SMALL_TUPLES[size] if size < 256 else _pack_tagged_u32(_LARGE_TUPLE, size))
-            write(out, term, any_atom=any_atom)
+            write(out, term, any_atom)
         elif kind is list:
             if term:
                 out(_pack_tagged_u32(_LIST, len(term)))
-                write(out, term, any_atom=any_atom)
+                write(out, term, any_atom)
             out(_END)
         elif kind is dict:
             out(_pack_tagged_u32(_MAP, len(term)))
-            for pair in term.items():
-                write(out, pair, any_atom=any_atom)
+            write(out, chain.from_iterable(term.items()), any_atom)
         elif kind is bool or term is None:
             out(_ENCODED_CONSTANTS[term])
         elif isinstance(term, Laid):
@@ -331,5 +331,9 @@ def _named(name: str) -> bytes:
     return bytes((_ATOM_UTF8,)) + len(raw).to_bytes(2, "big") + raw
 
 
-_ENCODED_ATOMS = {name: _named(name) for name in CLOSED_SET}
+_ENCODED_ATOMS = {
+    # The very objects that are decoded: a dict finds those fastest.
+    **{atom: _named(atom) for atom in KNOWN_ATOMS.values() if isinstance(atom, Atom)},
+    **{Atom(name): _named(name) for name in CONSTANTS},
+}
 _ENCODED_CONSTANTS = {value: _named(name) for name, value in CONSTANTS.items()}
