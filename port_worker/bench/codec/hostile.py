@@ -15,6 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from port_worker.bench.codec.intake import ACCEPTED, INCOMPLETE
@@ -125,8 +126,9 @@ def hostile_cases() -> Iterator[Hostile]:
     yield from _as_large_as_permitted()
 
 
-def _malformed(name: str, *parts: bytes) -> Hostile:
-    return Hostile(name, lambda: _framed(b"\x83", *parts), "malformed_term")
+def _malformed(name: str, make: Callable[[], bytes]) -> Hostile:
+    """What is no permitted term, behind its version byte."""
+    return Hostile(name, lambda: _framed(b"\x83", make()), "malformed_term")
 
 
 def _no_message(name: str, make: Callable[[], bytes]) -> Hostile:
@@ -153,44 +155,37 @@ def _map(pairs: Sequence[bytes]) -> bytes:
 
 def _nested() -> Iterator[Hostile]:
     deep = 100_000
-    yield _malformed("100,000 nested lists", b"\x6c\0\0\0\x01" * deep, b"\x6a" * (deep + 1))
-    yield _malformed("100,000 nested tuples", b"\x68\x01" * deep, b"\x6a")
-    yield _malformed("100,000 nested maps", b"\x74\0\0\0\x01\x61\x01" * deep, b"\x6a")
+    yield _malformed("100,000 nested lists", lambda: b"\x6c\0\0\0\x01" * deep + b"\x6a" * (deep + 1))
+    yield _malformed("100,000 nested tuples", lambda: b"\x68\x01" * deep + b"\x6a")
+    yield _malformed("100,000 nested maps", lambda: b"\x74\0\0\0\x01\x61\x01" * deep + b"\x6a")
 
 
 def _nils() -> Iterator[Hostile]:
     room = _LIMITS.max_frame_bytes - 64
-    yield _malformed("16 MiB of NIL in one list", b"\x6c", _u32(room), b"\x6a" * room, b"\x6a")
-    yield _malformed(
-        "16 MiB of NIL in lists of 1,000", b"\x6c", _u32(room // 1006), _list(1000, b"\x6a") * (room // 1006)
-    )
-    yield _malformed("16 MiB of lists of no element", b"\x6c", _u32(room // 6), b"\x6c\0\0\0\0\x6a" * (room // 6))
-    strings = room // 65_538
-    yield _malformed("16 MiB of strings of bytes", _list(strings, b"\x6b\xff\xff" + bytes(65_535)))
+    thousand = _list(1000, b"\x6a")
+    string = b"\x6b\xff\xff" + bytes(65_535)
+    yield _malformed("16 MiB of NIL in one list", partial(_list, room, b"\x6a"))
+    yield _malformed("16 MiB of NIL in lists of 1,000", partial(_list, room // len(thousand), thousand))
+    yield _malformed("16 MiB of lists of no element", partial(_list, room // 6, b"\x6c\0\0\0\0\x6a"))
+    yield _malformed("16 MiB of strings of bytes", partial(_list, room // len(string), string))
 
 
 def _lengths() -> Iterator[Hostile]:
     most = _u32(_MOST)
-    for what, head in {
-        "a list": b"\x6c",
-        "a tuple": b"\x69",
-        "a map": b"\x74",
-        "a binary": b"\x6d",
-        "a bignum": b"\x6f",
-    }.items():
-        yield _malformed(f"length 2^32-1 of {what}", head, most, bytes(1000))
+    for what, tag in {"list": 108, "tuple": 105, "map": 116, "binary": 109, "bignum": 111}.items():
+        yield _malformed(f"length 2^32-1 of a {what}", partial(b"".join, (bytes((tag,)), most, bytes(1000))))
     yield Hostile("length 2^32-1 of a frame", lambda: most + bytes(2**20), "frame_too_large")
-    unfinished = _u32(_LIMITS.max_frame_bytes) + bytes(_LIMITS.max_frame_bytes - 1)
-    yield Hostile("the largest frame, unfinished", lambda: unfinished, INCOMPLETE)
+    room = _LIMITS.max_frame_bytes
+    yield Hostile("the largest frame, unfinished", lambda: _u32(room) + bytes(room - 1), INCOMPLETE)
 
 
 def _single_terms() -> Iterator[Hostile]:
-    yield _malformed("a bignum of 1 MB", b"\x6f", _u32(2**20), b"\0", b"\xff" * 2**20)
-    yield _malformed("a bomb of zlib, 1 GiB", b"\x50", _u32(2**30), bomb(2**30))
-    yield _malformed("an atom of invalid UTF-8", b"\x76\x03\xe8", b"\xff" * 1000)
-    yield _malformed("an atom of 65,535 bytes", b"\x76\xff\xff", b"a" * 65_535)
-    yield _malformed("a float that is no number", b"\x46\x7f\xf8", bytes(6))
-    yield _malformed("16 MiB behind the term", b"\x6a", bytes(_LIMITS.max_frame_bytes - 64))
+    yield _malformed("a bignum of 1 MB", lambda: b"\x6f" + _u32(2**20) + b"\0" + b"\xff" * 2**20)
+    yield _malformed("a bomb of zlib, 1 GiB", lambda: b"\x50" + _u32(2**30) + bomb(2**30))
+    yield _malformed("an atom of invalid UTF-8", lambda: b"\x76\x03\xe8" + b"\xff" * 1000)
+    yield _malformed("an atom of 65,535 bytes", lambda: b"\x76\xff\xff" + b"a" * 65_535)
+    yield _malformed("a float that is no number", lambda: b"\x46\x7f\xf8" + bytes(6))
+    yield _malformed("16 MiB behind the term", lambda: b"\x6a" + bytes(_LIMITS.max_frame_bytes - 64))
 
 
 def bomb(size: int) -> bytes:
@@ -204,15 +199,16 @@ def bomb(size: int) -> bytes:
 
 def _colliding() -> Iterator[Hostile]:
     """Bignums collide at will; of integers of 64 bits and floats a few dozen do, in as many maps as there is room."""
-    yield _malformed("20,000 colliding keys", _map([_bignum(k * _MODULUS) + b"\x6a" for k in range(1, 20_001)]))
-    few = [_bignum(k * _MODULUS) + b"\x6a" for k in range(1, _LIMITS.max_map_pairs + 1)]
-    yield _malformed("1,024 colliding bignums as keys", _map(few))
-    keys = [b"\x46" + struct.pack(">d", value) + b"\x61\x01" for value in colliding_floats()]
-    maps = _terms() // (1 + 2 * len(keys))
-    yield _no_message("many maps of colliding floats", lambda: _list(maps, _map(keys)))
-    near = [_bignum(k << 53) + b"\x61\x01" for k in range(1, _LIMITS.max_map_pairs)]
-    wide = _terms() // (1 + 2 * len(near))
-    yield _no_message("many maps of close integers", lambda: _list(wide, _map(near)))
+    for name, count in {
+        "20,000 colliding keys": 20_000,
+        "1,024 colliding bignums as keys": _LIMITS.max_map_pairs,
+    }.items():
+        yield _malformed(name, partial(_map, [_bignum(k * _MODULUS) + b"\x6a" for k in range(1, count + 1)]))
+    floats = [b"\x46" + struct.pack(">d", value) + b"\x61\x01" for value in colliding_floats()]
+    close = [_bignum(k << 53) + b"\x61\x01" for k in range(1, _LIMITS.max_map_pairs)]
+    for what, pairs in {"colliding floats": floats, "close integers": close}.items():
+        maps = _terms() // (1 + 2 * len(pairs))
+        yield _no_message(f"many maps of {what}", partial(_list, maps, _map(pairs)))
 
 
 def colliding_floats() -> list[float]:
@@ -253,12 +249,19 @@ def _as_many_terms_as_permitted() -> Iterator[Hostile]:
         ("maps of one pair", 3, b"\x74\0\0\0\x01\x6d\0\0\0\x01k\x61\x07"),
         ("tuples 60 deep", 61, b"\x68\x01" * 60 + b"\x6a"),
     ):
-        yield _no_message(f"most terms: {name}", lambda t=terms, e=element: _list(_terms() // t, e))  # type: ignore[misc]
+        yield _no_message(f"most terms: {name}", partial(_list, _terms() // terms, element))
 
 
 def _as_large_as_permitted() -> Iterator[Hostile]:
     room = _LIMITS.max_frame_bytes - 64
-    yield _no_message("the largest binary", lambda: b"\x6d" + _u32(room) + b"b" * room)
+    wide = "\U0001f600".encode()  # with one such letter, Python takes four bytes for each of a text
+    for what, first, piece in (
+        ("", b"", b"b"),
+        (", lines", b"", b"b\n"),
+        (", wide", wide, b"b"),
+        (", binary", b"\xff", b"b"),
+    ):
+        yield _no_message(f"the largest binary{what}", partial(_binary_of, first, piece, room))
     each = room // (_terms() // 2) - 5
     yield _no_message("the largest frame, binaries", lambda: _list(_terms() // 2, b"\x6d" + _u32(each) + b"b" * each))
     atoms = room // (_LIMITS.max_atom_bytes + 3)
@@ -266,6 +269,11 @@ def _as_large_as_permitted() -> Iterator[Hostile]:
     yield _no_message("the largest frame, atoms", lambda: _list(atoms, atom))
     yield Hostile("exclude: most ids", _exclude, ACCEPTED, PERMITTED_MS)
     yield Hostile("params: most terms", _params, ACCEPTED, PERMITTED_MS)
+
+
+def _binary_of(first: bytes, piece: bytes, room: int) -> bytes:
+    raw = first + piece * ((room - len(first)) // len(piece))
+    return b"\x6d" + _u32(len(raw)) + raw
 
 
 def _exclude() -> bytes:
