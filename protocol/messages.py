@@ -209,7 +209,14 @@ def _parse(term: Any, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
 
 def _parse_call(term: tuple[Any, ...]) -> Call:
     _tag, call_id, op, args, deadline = term
-    return Call(_call_id(call_id), _op(op), _arguments(args), _deadline_ms(deadline))
+    call = Call(_call_id(call_id), _op_name(op), _arguments(args), _deadline_ms(deadline))
+    if call.op not in OPS:
+        raise ProtocolError(
+            "unknown_op",
+            f"op: expected one of {', '.join(OPS)}, got {shorten(op)}",
+            {"op": call.op, "known": list(OPS)},
+        )
+    return call
 
 
 def _parse_error(term: tuple[Any, ...]) -> ErrorReply:
@@ -221,14 +228,10 @@ def _parse_error(term: tuple[Any, ...]) -> ErrorReply:
     return ErrorReply(None if term[1] is None else _call_id(term[1]), code, message, retryable, plain(details))
 
 
-def _op(term: Any) -> str:
+def _op_name(term: Any) -> str:
     name = _atom_name(term)
     if name is None:
         raise _malformed("op", "an atom", term)
-    if name not in OPS:
-        raise ProtocolError(
-            "unknown_op", f"op: expected one of {', '.join(OPS)}, got {shorten(term)}", {"op": name, "known": list(OPS)}
-        )
     return name
 
 

@@ -44,7 +44,7 @@ def integer(text: str, name: str) -> int:
     except ValueError:
         found = text[:80]
         message = f"{name}: expected an integer, got {found!r}"
-        raise CommandError("invalid_argument", message, {"argument": name, "found": found}) from None
+        raise CommandError("invalid_argument", message, {"argument": name, "got": found}) from None
 
 
 def count(words: list[str], position: int, default: int, limit: int) -> int:
@@ -54,7 +54,7 @@ def count(words: list[str], position: int, default: int, limit: int) -> int:
     number = integer(words[position], "n")
     if not 1 <= number <= limit:
         message = f"n: expected 1 to {limit}, got {number}"
-        raise CommandError("invalid_argument", message, {"argument": "n", "found": number})
+        raise CommandError("invalid_argument", message, {"argument": "n", "got": number})
     return number
 
 

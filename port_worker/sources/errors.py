@@ -45,14 +45,14 @@ def empty(path: Path, why: str) -> SourceError:
 def missing_column(path: Path, absent: list[str], found: list[str]) -> SourceError:
     """Columns that the source needs are not in the file or table."""
     message = f"expected the columns {', '.join(absent)}, which are missing; found {', '.join(found)}"
-    return _about(path, "source_missing_column", message, {"missing": absent, "found": found})
+    return _about(path, "source_missing_column", message, {"missing": absent, "got": found})
 
 
 def invalid_row(path: Path, place: Place, column: str, expected: str, found: object) -> SourceError:
     """A value breaks its column's rule."""
     unit, number = place
     message = f"{unit} {number}, column {column}: expected {expected}, found {shown(found)}"
-    details: dict[str, Detail] = {unit: number, "column": column, "expected": expected, "found": shown(found)}
+    details: dict[str, Detail] = {unit: number, "column": column, "expected": expected, "got": shown(found)}
     return _about(path, "source_invalid_row", message, details)
 
 

@@ -40,5 +40,5 @@ def _split(spec: str) -> tuple[str, str]:
 def _invalid(spec: str) -> SourceError:
     schemes = [f"{scheme}:PATH" for scheme in _SCHEMES]
     expected = f"{', '.join(schemes)}, or a path that ends in {', '.join(_SUFFIXES)}"
-    details: dict[str, str | int | list[str]] = {"field": "source", "known": list(_SCHEMES), "found": spec}
+    details: dict[str, str | int | list[str]] = {"field": "source", "known": list(_SCHEMES), "got": spec}
     return SourceError("invalid_argument", f"source: expected {expected}, found {spec!r}", details)

@@ -33,7 +33,7 @@ class ModelDamaged(StoreError):  # noqa: N818 - the name says what is wrong
     def __init__(self, version: str, file: str, expected: object, found: object) -> None:
         super().__init__(
             f"model {version!r}, {file}: expected {expected}, found {found}",
-            {"version": version, "file": file, "expected": str(expected), "found": str(found)},
+            {"version": version, "file": file, "expected": str(expected), "got": str(found)},
         )
 
 
@@ -45,5 +45,5 @@ class ModelRefused(StoreError):  # noqa: N818 - the name says what is wrong
     def __init__(self, array: str, expected: str, found: object) -> None:
         super().__init__(
             f"{array}: expected {expected}, found {found}",
-            {"array": array, "expected": expected, "found": str(found)},
+            {"array": array, "expected": expected, "got": str(found)},
         )

@@ -84,7 +84,7 @@ def refused(algorithm: str, name: str, expected: str, found: object) -> Training
     return TrainingError(
         "invalid_hyperparameter",
         f"{algorithm}, {name}: expected {expected}, got {shown}",
-        {"algorithm": algorithm, "parameter": name, "expected": expected, "found": shown},
+        {"algorithm": algorithm, "parameter": name, "expected": expected, "got": shown},
     )
 
 

@@ -79,6 +79,7 @@ def test_every_peer_echoes_through_a_port(tmp_path: Path, capsys: pytest.Capture
     for flows in found["echo"].values():
         assert [flow["in_flight"] for flow in flows] == [64, 1]
         assert all(flow["messages_per_s"] > 0 and flow["p50_us"] > 0 for flow in flows)
+    assert [flow["times"] for flow in found["echo"]["erlang-py"]] == [1.0, 1.0]
     assert (found["times"], found["hostile"]) == (None, None)
 
 

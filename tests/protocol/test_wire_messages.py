@@ -182,3 +182,10 @@ def test_plain_terms_are_for_people(text: str, expected: Any) -> None:
     assert converted == expected
     assert type(converted) is type(expected)
     assert plain(converted) == converted
+
+
+def test_what_is_no_message_is_said_before_an_op_that_is_not_there() -> None:
+    jump: Any = (Atom("call"), 7, Atom("jump"), [], 5)
+    with pytest.raises(ProtocolError, match="args: expected a map") as error:
+        parse_inbound(etf.encode(jump, any_atom=True))
+    assert (error.value.code, error.value.call_id) == ("malformed_message", 7)

@@ -60,7 +60,7 @@ def test_a_wrong_value_far_down_is_named_by_its_line(write_csv: WriteCsv, row: s
     good = "1,2,3,4\n"
     error = failure(write_csv(HEADER + good * 69_999 + row + "\n" + good * 10))
     assert error.code == "source_invalid_row"
-    assert (error.details["line"], error.details["column"], error.details["found"]) == (70_001, column, found)
+    assert (error.details["line"], error.details["column"], error.details["got"]) == (70_001, column, found)
     assert f"line 70001, column {column}: expected {error.details['expected']}, found {found}" in error.message
 
 
@@ -109,7 +109,7 @@ def test_what_is_no_csv_record_is_named_by_its_line(write_csv: WriteCsv, tail: s
 def test_missing_columns_are_all_named(write_csv: WriteCsv) -> None:
     error = failure(write_csv("user,movie,label,when\n1,2,3,4\n"))
     assert (error.code, error.details["missing"]) == ("source_missing_column", ["item", "time"])
-    assert error.details["found"] == ["user", "movie", "label", "when"]
+    assert error.details["got"] == ["user", "movie", "label", "when"]
 
 
 def test_a_semicolon_is_no_comma(write_csv: WriteCsv) -> None:

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = _EPILOG
     add = parser.add_argument
-    add("--rounds", metavar="N", type=_rounds, help="of the times; the echo has a quarter of it (default: 20)")
+    add("--rounds", metavar="N", type=_rounds, help="of the times; the echo has half of it (default: 20)")
     add("--only", metavar="SECTION", choices=SECTIONS, action="append", help=f"{', '.join(SECTIONS)}; repeatable")
     add("--quick", action="store_true", help="a look at whether all of it runs: few and short samples")
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
@@ -66,7 +66,7 @@ def _measured(args: argparse.Namespace) -> dict[str, Any]:
     return summarize(
         _times(rounds, quick=args.quick) if "times" in wanted else None,
         _hostile(quick=args.quick) if "hostile" in wanted else None,
-        _echo(max(1, rounds // 4), quick=args.quick) if "echo" in wanted else None,
+        _echo(max(1, rounds // 2), quick=args.quick) if "echo" in wanted else None,
     )
 
 
@@ -88,7 +88,7 @@ def _echo(rounds: int, *, quick: bool) -> dict[str, list[Flow]] | None:
     from port_worker.bench.codec.through_port import measure
 
     say("echo through an Erlang Port")
-    return measure(seconds=0.05 if quick else 1.0, rounds=rounds)
+    return measure(seconds=0.05 if quick else 0.5, rounds=rounds)
 
 
 def _hostile(*, quick: bool) -> list[Cost]:

@@ -236,7 +236,7 @@ def _as_many_terms_as_permitted() -> Iterator[Hostile]:
         ("floats", 1, b"\x46\x3f\xf8" + bytes(6)),
         ("known atoms", 1, b"\x77\x02ok"),
         ("unknown atoms", 1, b"\x77\x02zz"),
-        ("unknown atoms, old tag", 1, b"\x64\0\x02\xe9\xe9"),
+        ("unknown old atoms", 1, b"\x64\0\x02\xe9\xe9"),
         ("binaries of 2 bytes", 1, b"\x6d\0\0\0\x02ab"),
         ("binaries of 50 bytes", 1, b"\x6d\0\0\0\x32" + b"b" * 50),
         ("strings of no byte", 1, b"\x6b\0\0"),

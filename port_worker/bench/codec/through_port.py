@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 
 from port_worker.bench.codec.cases import payloads_of_echo
 from port_worker.bench.codec.echo import RAW
-from port_worker.bench.codec.peers import OURS
+from port_worker.bench.codec.peers import ERLANG_PY, OURS
 
 MANY, ALONE = 64, 1
 """In flight: as a busy node has them, and one after the other."""
@@ -28,10 +28,14 @@ class PortError(Exception):
 
 @dataclass(frozen=True)
 class Flow:
-    """What one peer did with so many in flight: medians over the rounds, of a round's rate and of its median time."""
+    """What one peer did with so many in flight: medians over the rounds.
+
+    `times` is its rate over erlang-py's in the same round, so that a machine that is busy for a while changes it less.
+    """
 
     in_flight: int
     messages_per_s: float
+    times: float
     p50_us: float
 
 
@@ -43,6 +47,11 @@ class Round:
     messages: int
     microseconds: int
     half_ns: int
+
+    @property
+    def messages_per_s(self) -> float:
+        """Its rate."""
+        return self.messages / (self.microseconds / 1e6)
 
 
 def measure(seconds: float, rounds: int) -> dict[str, list[Flow]] | None:
@@ -58,16 +67,18 @@ def measure(seconds: float, rounds: int) -> dict[str, list[Flow]] | None:
     flows: dict[str, list[Flow]] = {peer: [] for peer in peers}
     for in_flight in (MANY, ALONE):
         found = _drive(escript, peers, seconds, rounds, in_flight)
+        base = [one for one in found if one.peer == ERLANG_PY]
         for peer in peers:
-            flows[peer].append(flow(in_flight, [one for one in found if one.peer == peer]))
+            flows[peer].append(flow(in_flight, [one for one in found if one.peer == peer], base))
     return flows
 
 
-def flow(in_flight: int, rounds: Sequence[Round]) -> Flow:
-    """The medians of some rounds."""
+def flow(in_flight: int, rounds: Sequence[Round], base: Sequence[Round]) -> Flow:
+    """The medians of one peer's rounds; `base`: erlang-py's, as many."""
     return Flow(
         in_flight,
-        statistics.median(one.messages / (one.microseconds / 1e6) for one in rounds),
+        statistics.median(one.messages_per_s for one in rounds),
+        statistics.median(one.messages_per_s / other.messages_per_s for one, other in zip(rounds, base, strict=True)),
         statistics.median(one.half_ns / 1e3 for one in rounds),
     )
 

@@ -160,7 +160,7 @@ defmodule PortWorker.Connection do
 
   defp check_size(frame, limit) do
     message = "expected a call of at most #{limit} bytes, got: #{byte_size(frame)}"
-    {:error, Error.new(:frame_too_large, message, %{"limit" => limit, "found" => byte_size(frame)})}
+    {:error, Error.new(:frame_too_large, message, %{"limit" => limit, "got" => byte_size(frame)})}
   end
 
   defp write(state, frame) do

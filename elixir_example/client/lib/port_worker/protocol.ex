@@ -92,7 +92,7 @@ defmodule PortWorker.Protocol do
 
   def check_hello(%{protocol: version}) when is_integer(version) and version != @version do
     message = "expected a worker that speaks protocol #{@version}, got: #{version}"
-    {:error, Error.new(:unsupported_protocol, message, %{"expected" => @version, "found" => version})}
+    {:error, Error.new(:unsupported_protocol, message, %{"expected" => @version, "got" => version})}
   end
 
   def check_hello(hello), do: malformed("a hello with protocol, os_pid and limits", hello)
