@@ -97,7 +97,10 @@ def _list_of(read: Reader, limit: str, expected: str) -> Callable[[str, Any, Lim
         if not isinstance(term, list):
             raise _refuse(name, expected, term)
         _check_size(name, len(term), getattr(limits, limit))
-        return tuple(read(f"{name}[{index}]", element, limits) for index, element in enumerate(term))
+        try:
+            return tuple([read(name, element, limits) for element in term])
+        except ProtocolError:  # once more, to name the element: only who errs pays for the names
+            return tuple(read(f"{name}[{index}]", element, limits) for index, element in enumerate(term))
 
     return read_list
 

@@ -18,6 +18,7 @@ from protocol.limits import TermLimits
 _Sliced = TypeVar("_Sliced", bytes, str)
 _LIMITS = TermLimits()
 _CHUNK = 1_024
+_MOST_TEXT = 65_536
 _RESERVED = re.compile(
     "after|and|andalso|band|begin|bnot|bor|bsl|bsr|bxor|case|catch|cond|div|else|end|fun|if|let|maybe|not|of|or|orelse"
     "|receive|rem|try|when|xor"
@@ -107,6 +108,9 @@ def _chunks(whole: _Sliced) -> Iterator[_Sliced]:
 
 
 def _printable(raw: bytes) -> str | None:
+    """The text of a binary; None for what is none, or is too long for anybody to read."""
+    if len(raw) > _MOST_TEXT:
+        return None
     try:
         text = raw.decode()
     except UnicodeDecodeError:

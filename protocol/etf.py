@@ -59,6 +59,7 @@ _REFUSED = {
     120: "a port",
 }
 _LIMITS = TermLimits()
+_SIMPLE_KEYS = frozenset((Atom, bytes, float, bool, type(None)))
 _PROPER = ("a proper list", "an improper one")
 
 _u16_at = struct.Struct(">H").unpack_from
@@ -116,13 +117,20 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                     if len(stack) >= max_depth:
                         raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
                     stack.append((elements, missing, kind, opened_at))
-                    elements = []
-                    missing = count
                     kind = tag
                     opened_at = pos
-                    pos = start
-                    continue
-                value, pos = _empty(data, pos, start)
+                    uniform = _uniform(data, start, count) if tag == _LIST and count >= _FEW else None
+                    if uniform is None:
+                        elements = []
+                        missing = count
+                        pos = start
+                        continue
+                    # All elements at once; the last is taken back, and the list is closed as any other is.
+                    elements, pos = uniform
+                    value = elements.pop()
+                    missing = 1
+                else:
+                    value, pos = _empty(data, pos, start)
             elif tag == _NEW_FLOAT:
                 value = _f64_at(data, pos + 1)[0]
                 if value - value != 0.0:  # infinite, or no number
@@ -151,7 +159,7 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                     value = {}
                     flat = iter(elements)
                     for key, item in zip(flat, flat):  # noqa: B905  they are whole pairs
-                        if type(key) is not Atom:
+                        if type(key) not in _SIMPLE_KEYS:
                             check_key(key, opened_at)
                         value[key] = item
                     if 2 * len(value) != len(elements):
@@ -172,6 +180,39 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 missing -= 1
     except (IndexError, struct.error):
         raise refuse(min(pos, size), "a whole term", "the end of the frame") from None
+
+
+_FEW = 8
+_tagged_i32s = struct.Struct(">xi").iter_unpack
+
+
+def _uniform(data: bytes, start: int, count: int) -> tuple[list[Any], int] | None:
+    """All elements of a list and where they end, if all are integers of one width, or binaries of one length.
+
+    Ids to exclude are. Where every `width`-th byte is the tag of an element of `width` bytes, each begins where the one
+    before it ends.
+    """
+    tag = data[start]
+    if tag == _INTEGER and _repeats(data, start, 1, 5, count):
+        end = start + 5 * count
+        return [value for (value,) in _tagged_i32s(data[start:end])], end
+    if tag == _SMALL_INTEGER and _repeats(data, start, 1, 2, count):
+        end = start + 2 * count
+        return list(data[start + 1 : end : 2]), end
+    if tag == _BINARY:
+        width = 5 + _u32_at(data, start + 1)[0]
+        if _repeats(data, start, 5, width, count):
+            end = start + width * count
+            return [data[place + 5 : place + width] for place in range(start, end, width)], end
+    return None
+
+
+def _repeats(data: bytes, start: int, head: int, width: int, count: int) -> bool:
+    """Whether there are `count` times `width` bytes, each of which begin with the same `head` bytes."""
+    end = start + width * count
+    return end <= len(data) and all(
+        data[place:end:width] == data[place : place + 1] * count for place in range(start, start + head)
+    )
 
 
 def _empty(data: bytes, pos: int, start: int) -> tuple[Any, int]:
@@ -271,22 +312,22 @@ def write(out: Callable[[bytes], object], terms: Iterable[Any], any_atom: bool =
     """Give `out` the bytes of some terms, one after the other, without version bytes. Raises as `encode` does."""
     for term in terms:
         kind = type(term)
-        if kind is float:
-            if term - term != 0.0:
-                raise defect(f"the float {term}")
-            out(_pack_tagged_f64(_NEW_FLOAT, term))
-        elif kind is Atom:
+        if kind is Atom:
             out(_ENCODED_ATOMS.get(term) or _atom_bytes(term, any_atom))
-        elif kind is str:
-            # A message may quote a file name that is no UTF-8, which Python holds as lone surrogates.
-            raw = term.encode("utf-8", "backslashreplace")
-            out(_pack_tagged_u32(_BINARY, len(raw)))
-            out(raw)
         elif kind is int:
             out(_SMALL_INTEGERS[term] if 0 <= term < 256 else _integer_bytes(term))
         elif kind is bytes:
             out(_pack_tagged_u32(_BINARY, len(term)))
             out(term)
+        elif kind is str:
+            # A message may quote a file name that is no UTF-8, which Python holds as lone surrogates.
+            raw = term.encode("utf-8", "backslashreplace")
+            out(_pack_tagged_u32(_BINARY, len(raw)))
+            out(raw)
+        elif kind is float:
+            if term - term != 0.0:
+                raise defect(f"the float {term}")
+            out(_pack_tagged_f64(_NEW_FLOAT, term))
         elif kind is tuple:
             size = len(term)
             out(_SMALL_TUPLES[size] if size < 256 else _pack_tagged_u32(_LARGE_TUPLE, size))

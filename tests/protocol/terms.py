@@ -17,13 +17,20 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 BINARIES = st.binary(max_size=50) | st.text(max_size=50).map(str.encode)
 KEYS = st.integers(-(2**63), 2**63 - 1) | BINARIES | ATOMS | FLOATS | st.none()
 SCALARS = INTEGERS | KEYS | st.booleans()
+UNIFORM = (
+    st.lists(st.integers(0, 255), max_size=20)
+    | st.lists(st.integers(256, 2**31 - 1) | st.integers(-(2**31), -1), max_size=20)
+    | st.integers(0, 4).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size), max_size=20))
+)
+"""Lists whose elements have one type, and mostly one width."""
+
 TERMS: st.SearchStrategy[Any] = st.recursive(
     SCALARS,
     lambda inner: (
         st.lists(inner, max_size=5)
         | st.lists(inner, max_size=5).map(tuple)
         | st.dictionaries(KEYS, inner, max_size=5)
-        | st.lists(st.integers(0, 255), max_size=20)
+        | UNIFORM
     ),
     max_leaves=30,
 )

@@ -143,6 +143,23 @@ def test_what_may_not_pass_is_refused_with_its_offset(data: bytes, offset: int, 
     assert f"at byte {offset}" in error.message
 
 
+@pytest.mark.parametrize("size", [8, 9, 300])
+@pytest.mark.parametrize("element", [7, 70_000, -1, b"", b"abc", "a" * 300])
+def test_a_list_of_one_width_is_read_as_any_other(element: Any, size: int) -> None:
+    same: list[Any] = [element] * size
+    term = element.encode() if isinstance(element, str) else element
+    for other in (None, 7, 70_000, 2**40, b"ab", b"abc", 0.5, [], Atom("ok")):
+        for place in (0, 1, size - 1):
+            changed = [*same[:place], other, *same[place + 1 :]]
+            expected = [*[term] * place, other, *[term] * (size - 1 - place)]
+            assert typed(decode(encode((changed, 1)))) == typed((expected, 1))
+    raw = encode(same)
+    assert typed(decode(raw)) == typed([term] * size)
+    assert refused(raw[:-1] + b"\x61").details["got"] in ("an improper one", "the end of the frame")
+    for end in (1, 2, len(raw) // 2):
+        refused(raw[:-end])
+
+
 @pytest.mark.parametrize("tag", [b"\x69", b"\x6c", b"\x6d", b"\x6f"])
 def test_counts_are_not_believed_beyond_the_bytes_left(tag: bytes) -> None:
     refused(V + tag + b"\xff\xff\xff\xff\0\0")
