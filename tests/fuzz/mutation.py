@@ -140,7 +140,10 @@ def run(targets: list[Target], seed: int, seconds: float) -> Figures:
     shown = started
     for mutant in all_mutants(targets, seed):
         signal.alarm(HANG_S)
+        known = len(figures.found)
         try_mutant(mutant, figures, traced=is_traced(mutant))
+        for found in figures.found[known:]:
+            sys.stderr.write(f"\nFOUND {found}\n")
         figures.seconds = time.monotonic() - started
         if started + figures.seconds > shown + _PROGRESS_S:
             shown = started + figures.seconds
