@@ -58,6 +58,7 @@ _REFUSED = {
     117: "a fun",
     120: "a port",
 }
+_OLD_ATOMS = {_ATOM: "latin-1", _SMALL_ATOM: "latin-1", _ATOM_UTF8: "utf-8"}
 _LIMITS = TermLimits()
 _SIMPLE_KEYS = frozenset((Atom, bytes, float, bool, type(None)))
 _PROPER = ("a proper list", "an improper one")
@@ -131,6 +132,16 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                     missing = 1
                 else:
                     value, pos = _empty(data, pos, start)
+            elif tag in _OLD_ATOMS:  # what OTP 25 and before send unasked
+                if tag == _SMALL_ATOM:
+                    start = pos + 2
+                    end = start + data[pos + 1]
+                else:
+                    start = pos + 3
+                    end = start + _u16_at(data, pos + 1)[0]
+                raw = data[start:end]
+                value = known_atoms[raw] if raw in known_atoms else new_atom(raw, _OLD_ATOMS[tag], pos, limits)
+                pos = end
             elif tag == _NEW_FLOAT:
                 value = _f64_at(data, pos + 1)[0]
                 if value - value != 0.0:  # infinite, or no number
@@ -155,7 +166,12 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
             elements.append(value)
             missing -= 1
             while not missing:
-                if kind == _MAP:
+                if kind == _MAP and len(elements) == 2:
+                    key, item = elements
+                    if type(key) not in _SIMPLE_KEYS:
+                        check_key(key, opened_at)
+                    value = {key: item}
+                elif kind == _MAP:
                     value = {}
                     flat = iter(elements)
                     for key, item in zip(flat, flat):  # noqa: B905  they are whole pairs
@@ -247,17 +263,6 @@ def _bignum(size_bytes: int) -> _Reader:
     return read
 
 
-def _atom(size_bytes: int, encoding: str) -> _Reader:
-    def read(data: bytes, pos: int, limits: TermLimits) -> tuple[Any, int]:
-        size = data[pos + 1] if size_bytes == 1 else _u16_at(data, pos + 1)[0]
-        start = pos + 1 + size_bytes
-        raw = data[start : start + size]
-        known = KNOWN_ATOMS.get(raw, raw)
-        return new_atom(raw, encoding, pos, limits) if known is raw else known, start + size
-
-    return read
-
-
 def _string(data: bytes, pos: int, _limits: TermLimits) -> tuple[list[int], int]:
     end = pos + 3 + _u16_at(data, pos + 1)[0]
     return list(data[pos + 3 : end]), end
@@ -266,9 +271,6 @@ def _string(data: bytes, pos: int, _limits: TermLimits) -> tuple[list[int], int]
 _READERS: dict[int, _Reader] = {
     _SMALL_BIG: _bignum(1),
     _LARGE_BIG: _bignum(4),
-    _ATOM: _atom(2, "latin-1"),
-    _SMALL_ATOM: _atom(1, "latin-1"),
-    _ATOM_UTF8: _atom(2, "utf-8"),
     _STRING: _string,
 }
 """What the loop does not read itself, because requests have little of it."""
