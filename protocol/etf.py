@@ -66,6 +66,7 @@ _PROPER = ("a proper list", "an improper one")
 _u16_at = struct.Struct(">H").unpack_from
 _u32_at = struct.Struct(">I").unpack_from
 _i32_at = struct.Struct(">i").unpack_from
+_from_bytes = int.from_bytes
 _f64_at = struct.Struct(">d").unpack_from
 
 
@@ -203,7 +204,7 @@ _tagged_i32s = struct.Struct(">xi").iter_unpack
 
 
 def _uniform(data: bytes, start: int, count: int) -> tuple[list[Any], int] | None:
-    """All elements of a list and where they end, if all are integers of one width, or binaries of one length.
+    """All elements of a list and where they end, if all are integers of one width, binaries of one length, or [].
 
     Ids to exclude are. Where every `width`-th byte is the tag of an element of `width` bytes, each begins where the one
     before it ends.
@@ -215,6 +216,8 @@ def _uniform(data: bytes, start: int, count: int) -> tuple[list[Any], int] | Non
     if tag == _SMALL_INTEGER and _repeats(data, start, 1, 2, count):
         end = start + 2 * count
         return list(data[start + 1 : end : 2]), end
+    if tag == _NIL and _repeats(data, start, 1, 1, count):
+        return [[] for _ in range(count)], start + count
     if tag == _BINARY:
         width = 5 + _u32_at(data, start + 1)[0]
         if _repeats(data, start, 5, width, count):
@@ -252,12 +255,12 @@ def _bignum(size_bytes: int) -> _Reader:
         size = data[pos + 1] if size_bytes == 1 else _u32_at(data, pos + 1)[0]
         if size > limits.max_bignum_bytes:
             raise refuse(pos, f"an integer of at most {limits.max_bignum_bytes} bytes", f"{size} bytes")
-        start = pos + 1 + size_bytes
-        sign = data[start]
+        start = pos + 2 + size_bytes
+        sign = data[start - 1]
         if sign > 1:
             raise refuse(pos, "a sign of 0 or 1", f"{sign}")
-        end = start + 1 + size
-        magnitude = int.from_bytes(data[start + 1 : end], "little")
+        end = start + size
+        magnitude = _from_bytes(data[start:end], "little")
         return -magnitude if sign else magnitude, end
 
     return read

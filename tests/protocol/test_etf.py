@@ -144,7 +144,7 @@ def test_what_may_not_pass_is_refused_with_its_offset(data: bytes, offset: int, 
 
 
 @pytest.mark.parametrize("size", [8, 9, 300])
-@pytest.mark.parametrize("element", [7, 70_000, -1, b"", b"abc", "a" * 300])
+@pytest.mark.parametrize("element", [7, 70_000, -1, b"", b"abc", "a" * 300, []])
 def test_a_list_of_one_width_is_read_as_any_other(element: Any, size: int) -> None:
     same: list[Any] = [element] * size
     term = element.encode() if isinstance(element, str) else element
@@ -155,6 +155,7 @@ def test_a_list_of_one_width_is_read_as_any_other(element: Any, size: int) -> No
             assert typed(decode(encode((changed, 1)))) == typed((expected, 1))
     raw = encode(same)
     assert typed(decode(raw)) == typed([term] * size)
+    assert len({id(one) for one in decode(encode([[]] * size))}) == size
     assert refused(raw[:-1] + b"\x61").details["got"] in ("an improper one", "the end of the frame")
     for end in (1, 2, len(raw) // 2):
         refused(raw[:-end])
