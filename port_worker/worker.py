@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import sqlite3
 
+    from port_worker.allocator import keep_large_blocks
     from port_worker.config import settings
     from port_worker.loop import Loop
 
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
             _write_fixture(chosen.home)
     except (ValueError, OSError, sqlite3.Error) as error:
         return _refuse(str(error))
+    keep_large_blocks()
     try:
         with _recorder(chosen) as recorder:
             return Loop(chosen, pipes, recorder).run()

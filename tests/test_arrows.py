@@ -25,6 +25,7 @@ ARROWS = {
     },
     "port_worker.bench": {
         *("port_worker.host", "port_worker.sources", "port_worker.fixture", "port_worker.config", "protocol"),
+        "port_worker.allocator",
     },
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
     "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
@@ -32,13 +33,14 @@ ARROWS = {
     "port_worker.stdio": set(),
     "port_worker.recording": {"protocol"},
     "port_worker.status": set(),
+    "port_worker.allocator": {"protocol"},
     "port_worker.config": {"protocol"},
     "port_worker.loop": {
         *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
     },
     "port_worker.worker": {
         *("port_worker.loop", "port_worker.stdio", "port_worker.config", "port_worker.fixture"),
-        "port_worker.recording",
+        *("port_worker.recording", "port_worker.allocator"),
     },
     "port_worker.cli": {"port_worker.stdio"},
     "port_worker.__main__": {"port_worker.cli"},

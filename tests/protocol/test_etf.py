@@ -148,7 +148,8 @@ def test_what_may_not_pass_is_refused_with_its_offset(data: bytes, offset: int, 
 def test_a_list_of_one_width_is_read_as_any_other(element: Any, size: int) -> None:
     same: list[Any] = [element] * size
     term = element.encode() if isinstance(element, str) else element
-    for other in (None, 7, 70_000, 2**40, b"ab", b"abc", 0.5, [], Atom("ok")):
+    others: list[Any] = [None, 7, 70_000, 2**40, b"ab", b"abc", 0.5, [], Atom("ok")]
+    for other in others:
         for place in (0, 1, size - 1):
             changed = [*same[:place], other, *same[place + 1 :]]
             expected = [*[term] * place, other, *[term] * (size - 1 - place)]

@@ -75,9 +75,11 @@ def _sections(args: argparse.Namespace) -> Sequence[str]:
 
 
 def _times(rounds: int, *, quick: bool) -> Samples:
+    from port_worker.allocator import keep_large_blocks
     from port_worker.bench.codec.cases import cases, check, operations
     from port_worker.bench.codec.timing import measure
 
+    keep_large_blocks()  # as in a worker; every peer gains by it
     rows = cases()
     check(rows)
     say(f"{len(rows)} operations in {rounds} rounds")
