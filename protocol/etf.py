@@ -11,12 +11,14 @@ Format: "External Term Format" in the ERTS user's guide of Erlang/OTP.
 
 from __future__ import annotations
 
+import gc
 import struct
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
 
 from protocol.atoms import Atom
+from protocol.collector import LARGE_BYTES, paused
 from protocol.limits import TermLimits
 from protocol.refusal import (
     CONSTANTS,
@@ -75,6 +77,8 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
     if limits is None:
         limits = _LIMITS
     size = len(data)
+    if size >= LARGE_BYTES and gc.isenabled():
+        return paused(decode, data, limits)
     max_depth, max_map_pairs, terms_left = limits.max_depth, limits.max_map_pairs, limits.max_terms - 1
     known_atoms = KNOWN_ATOMS  # a local name is found faster
     stack: list[tuple[list[Any], int, int, int]] = []

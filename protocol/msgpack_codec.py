@@ -13,6 +13,7 @@ Format: https://github.com/msgpack/msgpack/blob/master/spec.md
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 import struct
@@ -22,6 +23,7 @@ from typing import Any, TypeAlias
 import msgpack
 
 from protocol.atoms import CLOSED_SET, Atom
+from protocol.collector import LARGE_BYTES, paused
 from protocol.errors import ProtocolError
 from protocol.etf import Laid
 from protocol.limits import TermLimits
@@ -62,7 +64,8 @@ _u32_at = struct.Struct(">I").unpack_from
 
 def decode(data: bytes, limits: TermLimits | None = None) -> Any:
     """Decode exactly one term. Raises ProtocolError(`malformed_term`) with the byte offset."""
-    term = _decode(data, limits or _LIMITS)
+    pauses = len(data) >= LARGE_BYTES and gc.isenabled()
+    term = paused(_decode, data, limits or _LIMITS) if pauses else _decode(data, limits or _LIMITS)
     return tuple(term) if isinstance(term, list) else term
 
 

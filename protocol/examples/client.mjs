@@ -5,81 +5,79 @@
 import { spawn } from "node:child_process";
 import { parseArgs } from "node:util";
 
-const [PROTOCOL, MAX_FRAME_BYTES, HELLO_MS, GRACE_MS] = [1, 16777216, 60_000, 1000];
-
-// An atom is a string here (nil, true and false are null, true and false), a binary a Buffer, a list an array, a tuple a
-// Tuple, a map an object, an integer a number, or a BigInt where a number is not exact. A column arrives as an array.
-class Tuple extends Array {}
+const [PROTOCOL, MAX_FRAME_BYTES, HELLO_MS, DEADLINE_MS, GRACE_MS] = [1, 16777216, 60_000, 10_000, 1000];
 const WORDS = new Map([["nil", null], ["true", true], ["false", false]]);
-const exact = (big) => (Number.isSafeInteger(Number(big)) ? Number(big) : big);
-const COLUMNS = new Map([ // how many bytes a value has, and how to read the first one
-  ["int64", [8, (bytes) => exact(bytes.readBigInt64LE())]],
-  ["float32", [4, (bytes) => bytes.readFloatLE()]],
-  ["uuid", [16, (bytes) => bytes.toString("hex", 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")]],
+const exact = (integer) => (Number.isSafeInteger(Number(integer)) ? Number(integer) : String(integer));
+const dashed = (hex) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+const COLUMNS = new Map([ // of an ArrayBuffer; Node.js runs on little-endian machines, with few exceptions
+  ["int64", (values) => Array.from(new BigInt64Array(values), exact)],
+  ["float32", (values) => Array.from(new Float32Array(values))],
+  ["uuid", (values) => (Buffer.from(values).toString("hex").match(/.{32}/g) ?? []).map(dashed)],
 ]);
 
+// Atoms become strings, binaries Buffers, tuples and columns arrays, integers numbers, or their digits if too large.
 function decode(payload) {
-  let at = 0;
-  const take = (size) => {
-    if (size > payload.length - at) throw new Error(`the term is cut off at byte ${payload.length}`);
-    return payload.subarray(at, (at += size));
-  };
-  const [u8, u32] = [() => take(1)[0], () => take(4).readUInt32BE()];
-  const hex = (size) => "0x" + Buffer.from(take(size)).reverse().toString("hex");
-  const integer = (size, sign) => exact((sign ? -1n : 1n) * BigInt(hex(size)));
+  let at = 1;
+  const take = (size) => payload.subarray(at, (at += size));
+  const [u8, u32] = [() => take(1).readUInt8(), () => take(4).readUInt32BE()]; // they throw where nothing is left
+  const integer = (size, sign) => (sign ? -1n : 1n) * BigInt(`0x${Buffer.from(take(size)).reverse().toString("hex")}`);
   const atom = (name) => (WORDS.has(name) ? WORDS.get(name) : name);
-  const tuple = (length) => {
-    const items = Tuple.from({ length }, term);
-    const [width, read] = (Buffer.isBuffer(items[1]) && COLUMNS.get(items[0])) || [];
-    if (!width) return items;
-    return Array.from({ length: items[1].length / width }, (_, row) => read(items[1].subarray(row * width)));
-  };
+  const terms = (length) => Array.from({ length }, () => (readers[u8()] ?? unknown)());
+  const unknown = () => { throw new Error(`it sent a term with tag ${payload[at - 1]}`); };
+  const column = ([kind, bytes]) => Buffer.isBuffer(bytes) && COLUMNS.get(kind)?.(Uint8Array.from(bytes).buffer);
+  const tuple = (length, items = terms(length)) => column(items) || items;
   const readers = {
-    97: u8,
-    98: () => take(4).readInt32BE(),
-    110: () => integer(u8(), u8()),
-    70: () => take(8).readDoubleBE(),
-    119: () => atom(take(u8()).toString()),
-    109: () => take(u32()),
-    106: () => [],
-    108: () => Array.from({ length: u32() + 1 }, term).slice(0, -1), // behind the last one comes an empty list
-    104: () => tuple(u8()),
-    105: () => tuple(u32()),
-    116: () => Object.fromEntries(Array.from({ length: u32() }, () => [term(), term()])),
+    97: u8, 98: () => take(4).readInt32BE(), 110: () => exact(integer(u8(), u8())), 70: () => take(8).readDoubleBE(),
+    119: () => atom(take(u8()).toString()), 109: () => take(u32()), // atoms, binaries
+    106: () => [], 108: () => terms(u32() + 1).slice(0, -1), // lists: behind the last element comes an empty list
+    104: () => tuple(u8()), 105: () => tuple(u32()),
+    116: () => Object.fromEntries(Array.from({ length: u32() }, () => terms(2))),
   };
-  const term = () => {
-    const tag = u8();
-    if (!readers[tag]) throw new Error(`tag ${tag} at byte ${at - 1}`);
-    return readers[tag]();
-  };
-  if (u8() !== 131) throw new Error(`version byte ${payload[0]}`);
-  const whole = term();
-  if (at < payload.length) throw new Error(`${payload.length - at} bytes after the term`);
-  return whole;
+  const [term] = terms(1);
+  if (payload[0] !== 131 || at !== payload.length) throw new Error("it sent what is not exactly one term");
+  return term;
 }
 
-const bytes = (size, method, value) => {
-  const buffer = Buffer.alloc(size);
-  buffer[method](value);
-  return buffer;
-};
-const u32 = (value) => bytes(4, "writeUInt32BE", value);
-
-function encode(term) { // as a list of buffers, without the version byte
-  if (term === null || typeof term === "boolean") return encode(String(term ?? "nil"));
-  if (typeof term === "string") return [Buffer.of(119, Buffer.byteLength(term)), Buffer.from(term)];
-  if (Buffer.isBuffer(term)) return [Buffer.of(109), u32(term.length), term];
-  if (term instanceof Tuple) return [Buffer.of(105), u32(term.length), ...term.flatMap(encode)];
-  if (Array.isArray(term)) return [Buffer.of(108), u32(term.length), ...term.flatMap(encode), Buffer.of(106)];
-  if (typeof term === "bigint" || Number.isSafeInteger(term)) {
-    return [Buffer.of(110, 8, term < 0), bytes(8, "writeBigUInt64LE", BigInt(term < 0 ? -term : term))];
-  }
-  if (typeof term === "number") return [Buffer.of(70), bytes(8, "writeDoubleBE", term)];
-  const pairs = Object.entries(term);
-  return [Buffer.of(116), u32(pairs.length), ...pairs.flat().flatMap(encode)];
+// Atoms are Symbols, binaries strings, lists arrays, maps objects (keys are atoms), floats numbers with a fraction.
+const u32 = (value) => [value >> 24, value >> 16, value >> 8, value]; // Buffer.of keeps the low 8 bits of each
+const sized = (tag, size, ...parts) => Buffer.concat([Buffer.of(tag, ...u32(size)), ...parts]);
+const tuple = (...terms) => sized(105, terms.length, ...terms.map(encode));
+function encode(term) {
+  const pair = ([key, value]) => [encode(Symbol(key)), encode(value)];
+  if (typeof term === "symbol") return Buffer.from([119, term.description.length, ...Buffer.from(term.description)]);
+  if (typeof term === "string") return sized(109, Buffer.byteLength(term), Buffer.from(term));
+  if (Array.isArray(term)) return sized(108, term.length, ...term.map(encode), Buffer.of(106));
+  if (typeof term === "object") return sized(116, Object.keys(term).length, ...Object.entries(term).flatMap(pair));
+  const float = typeof term === "number" && !Number.isSafeInteger(term);
+  const bytes = float ? Buffer.alloc(9, 70) : Buffer.of(110, 8, term < 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  float ? bytes.writeDoubleBE(term, 1) : bytes.writeBigUInt64LE(BigInt(term < 0 ? -term : term), 3);
+  return bytes;
 }
 
-async function* payloads(stdout) {
+const text = (_, value) => (value?.type === "Buffer" ? Buffer.from(value).toString() : value);
+const print = (facts) => console.log(JSON.stringify(facts, text));
+const waiting = new Map(); // the calls by their ids, and "hello"
+let [hello, lastId, lose] = [null, 0, null];
+const lost = new Promise((_, reject) => (lose = (why) => reject(new Error(why)))); // the first reason stays
+function answer(id, op, ms) {
+  const timer = setTimeout(() => lose(`the worker has not answered ${op} within ${ms} ms`), ms);
+  const end = new Promise((resolve, reject) => waiting.set(id, { op, resolve, reject }));
+  return Promise.race([end, lost]).finally(() => clearTimeout(timer));
+}
+
+function receive([kind, id, facts]) {
+  if ((kind === "hello") === Boolean(hello)) throw new Error(`it sent ${kind} ${hello ? "twice" : "before hello"}`);
+  if (kind === "hello" && id.protocol !== PROTOCOL) throw new Error(`it speaks version ${id.protocol} of the protocol`);
+  if (kind === "hello") waiting.get(kind).resolve((hello = id));
+  else if (kind === "event") print({ event: id, facts });
+  else if (kind === "progress") print({ op: waiting.get(id)?.op, progress: facts });
+  else if (kind === "ok") waiting.get(id)?.resolve(facts); // nobody waits for what comes late
+  else if (kind !== "error") throw new Error(`it sent what is no message: ${kind}`);
+  else if (id === null) throw new Error(`it could not read a frame: ${facts.message}`);
+  else waiting.get(id)?.reject(Object.assign(new Error(), facts, { message: String(facts.message) }));
+}
+
+async function listen(stdout) {
   let unread = Buffer.alloc(0);
   for await (const chunk of stdout) {
     unread = Buffer.concat([unread, chunk]);
@@ -87,67 +85,45 @@ async function* payloads(stdout) {
       size = unread.readUInt32BE();
       if (size > MAX_FRAME_BYTES) throw new Error(`it sent a frame of ${size} bytes`);
       if (unread.length < 4 + size) break;
-      yield unread.subarray(4, 4 + size);
+      receive(decode(unread.subarray(4, 4 + size)));
     }
   }
 }
 
-class Worker {
-  #waiting = new Map(); // by id, the calls in flight; before them "hello"
-  #lastId = 0;
-  #lost; // why the worker can no longer be talked to
-
-  constructor([program, ...args]) {
-    const env = { ...process.env, PORT_WORKER_CODEC: undefined }; // it could ask for another codec
-    this.child = spawn(program, args, { env, stdio: ["pipe", "pipe", "inherit"] }); // stderr is for people
-    this.child.stdin.on("error", () => {}); // the worker is gone, and "close" says so
-    this.child.on("error", (error) => this.#lose(error.message)); // there is no such program
-    this.child.on("exit", () => setTimeout(() => this.child.stdout.destroy(), GRACE_MS).unref()); // others may hold it
-    this.ended = new Promise((resolve) => this.child.on("close", (code, signal) => resolve(code ?? signal)));
-    this.ended.then((status) => this.#lose(`the worker has ended: ${status}`));
-    this.hello = this.#answer("hello", "hello", HELLO_MS);
-    this.#listen().catch((error) => this.#lose(`the worker was refused: ${error.message}`));
-  }
-
-  /** Resolves to the result; rejects with the error that the worker sent, or when the worker is lost. */
-  call(op, args, deadline = 10_000) {
-    const id = ++this.#lastId;
-    const message = Buffer.concat([Buffer.of(131), ...encode(Tuple.of("call", id, op, args, deadline))]);
-    this.child.stdin.write(Buffer.concat([u32(message.length), message]));
-    return this.#answer(id, op, deadline + GRACE_MS);
-  }
-
-  /** Resolves to the exit status, or to the signal that ended the worker. */
-  close() {
-    this.child.stdin.end();
-    setTimeout(() => this.child.kill("SIGKILL"), this.#lost ? GRACE_MS : 10 * GRACE_MS).unref();
-    return this.ended;
-  }
-
-  #answer(id, op, ms) {
-    setTimeout(() => this.#waiting.has(id) && this.#lose(`no answer to ${op} within ${ms} ms`), ms).unref();
-    return new Promise((resolve, reject) => {
-      if (this.#lost) throw this.#lost;
-      this.#waiting.set(id, { op, resolve, reject });
-    });
-  }
-
-  #end(id, how, value) {
-    this.#waiting.get(id)?.[how](value); // nobody waits for what comes late
-    this.#waiting.delete(id);
-  }
-
-  #lose(why) {
-    this.#lost ??= new Error(why);
-    for (const id of this.#waiting.keys()) this.#end(id, "reject", this.#lost);
-  }
-
-  async #listen() {
-    for await (const payload of payloads(this.child.stdout)) {
-      const message = decode(payload);
-      const [kind, id, facts] = message instanceof Tuple ? message : [];
-      if (!["hello", "progress", "ok", "error", "event"].includes(kind)) throw new Error("it sent what is no message");
-      const first = this.#waiting.has("hello") 
-    }
-  }
+async function converse(child, user, n, retrain) {
+  const call = async (op, args, deadline = DEADLINE_MS) => {
+    const message = tuple(Symbol("call"), ++lastId, Symbol(op), args, deadline);
+    child.stdin.write(Buffer.concat([Buffer.of(...u32(message.length + 1), 131), message]));
+    const failed = (error) => ("retryable" in error ? { op, error } : Promise.reject(error));
+    return answer(lastId, op, deadline + GRACE_MS).then((ok) => ({ op, ok }), failed);
+  };
+  const { worker, model } = await answer("hello", "hello", HELLO_MS);
+  print({ hello: { worker, model } });
+  if (retrain) print(await call("retrain", { algorithm: retrain }, 600_000));
+  const recommend = [{ user, n }, { user, n, exclude: [], form: Symbol("columns") }, { user, n: 0 }];
+  (await Promise.all([call("ping", {}), ...recommend.map((args) => call("recommend", args))])).forEach(print);
 }
+
+async function main() {
+  process.exitCode = 2; // until the arguments are understood
+  const options = Object.fromEntries(["user", "n", "retrain"].map((name) => [name, { type: "string" }]));
+  const { values, positionals: [program, ...args] } = parseArgs({ options, allowPositionals: true });
+  const { user = "nobody", n = "5", retrain } = values;
+  if (!program || Number.isNaN(Number(n))) throw new Error("expected [--n NUMBER] and, behind --, a worker's command");
+  const env = { ...process.env, PORT_WORKER_CODEC: undefined }; // it could ask for another codec
+  const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "inherit"] }); // stderr is for people
+  child.stdin.on("error", () => {}); // the worker is gone, and "close" says so
+  child.on("error", (error) => lose(error.message)); // there is no such program
+  child.on("exit", () => setTimeout(() => child.stdout.destroy(), GRACE_MS).unref()); // a child of its own may hold it
+  const ended = new Promise((resolve) => child.on("close", (code, signal) => resolve(code ?? signal)));
+  ended.then((status) => lose(`the worker has ended: ${status}`));
+  listen(child.stdout).catch((error) => lose(`the worker was refused: ${error.message}`));
+  const id = /^-?\d+$/.test(user) ? BigInt(user) : user; // on a command line the id 5 and the id "5" look the same
+  const failure = await converse(child, id, Number(n), retrain).catch((error) => error);
+  child.stdin.end(); // it answers what it has read, and exits
+  setTimeout(() => child.kill("SIGKILL"), failure ? GRACE_MS : DEADLINE_MS).unref();
+  const status = await ended;
+  process.exitCode = failure || status !== 0 ? 1 : 0;
+  if (process.exitCode !== 0) throw failure ?? new Error(`the worker has ended: ${status}`);
+}
+main().catch((error) => console.error(`client: ${error.message}`));

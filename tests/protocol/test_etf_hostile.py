@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 import zlib
 
 import pytest
 
+from protocol.codec import codec
 from protocol.errors import ProtocolError
 from protocol.etf import decode
 from protocol.limits import MAX_FRAME_BYTES
@@ -42,3 +44,22 @@ def test_hostile_terms_are_refused_within_bounds(name: str) -> None:
         tracemalloc.stop()
     assert error.value.code == "malformed_term"
     assert peak < _MOST_BYTES
+
+
+@pytest.mark.parametrize("name", ["etf", "msgpack"])
+def test_the_collector_waits_while_a_large_term_is_built_and_no_longer(name: str) -> None:
+    chosen = codec(name)
+    large = chosen.encode([[index] for index in range(30_000)])
+    collections: list[str] = []
+    gc.callbacks.append(lambda phase, _info: collections.append(phase))
+    try:
+        kept = chosen.decode(large)
+        seen = len(collections)
+    finally:
+        del gc.callbacks[-1]
+    assert len(kept) == 30_000
+    assert seen <= 4  # one or two collections at the ends instead of forty in between
+    assert gc.isenabled()
+    with pytest.raises(ProtocolError):
+        chosen.decode(large + b"\0")
+    assert gc.isenabled()
