@@ -28,6 +28,7 @@ from protocol.codec import codec
 from protocol.columns import id_column, pair_batch, score_column
 from protocol.errors import ProtocolError
 from protocol.messages import (
+    PROTOCOL_VERSION,
     Call,
     Cancel,
     ErrorReply,
@@ -41,8 +42,6 @@ from protocol.messages import (
     parse_inbound,
 )
 from protocol.session import Session
-
-PROTOCOL_VERSION = 1
 
 
 class Service:

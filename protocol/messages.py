@@ -16,6 +16,9 @@ from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
 from protocol.limits import MAX_CALL_ID, MAX_DEADLINE_MS, TermLimits
 
+PROTOCOL_VERSION = 1
+"""What `hello` says: higher in a worker whose messages an older host would misread."""
+
 _INFINITY = Atom("infinity")
 _CONSTANTS: dict[Any, str] = {None: "nil", True: "true", False: "false"}
 

@@ -12,7 +12,19 @@ from port_worker.host.channel import Channel
 from port_worker.host.errors import CallTimeout, WorkerError, WorkerGone
 from protocol.codec import ETF, Codec
 from protocol.errors import ProtocolError
-from protocol.messages import Call, Cancel, ErrorReply, Hello, Ok, Outbound, Progress, parse_outbound, plain, to_payload
+from protocol.messages import (
+    PROTOCOL_VERSION,
+    Call,
+    Cancel,
+    ErrorReply,
+    Hello,
+    Ok,
+    Outbound,
+    Progress,
+    parse_outbound,
+    plain,
+    to_payload,
+)
 
 OnProgress: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -191,6 +203,9 @@ class WorkerHost:
         first, *rest = messages
         if not isinstance(first, Hello):
             raise WorkerGone(f"expected the worker's hello, got {type(first).__name__.lower()}", None)
+        version = first.facts.get("protocol")
+        if version != PROTOCOL_VERSION:
+            raise WorkerGone(f"expected version {PROTOCOL_VERSION} of the protocol, the worker has {version!r}", None)
         self._set_aside = rest
         return dict(first.facts)
 

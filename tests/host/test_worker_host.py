@@ -114,6 +114,7 @@ def test_a_kill_is_told_with_the_signal() -> None:
         ([sys.executable, "-c", "raise SystemExit(7)"], "status 7"),
         (stub_command(mute=True), "said nothing"),
         (stub_command(garbage=True), "no frame"),
+        (stub_command(protocol=2), "expected version 1 of the protocol, the worker has 2"),
     ],
 )
 def test_what_is_no_worker_is_refused(argv: list[str], why: str) -> None:

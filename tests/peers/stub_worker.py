@@ -2,6 +2,7 @@
 
 Keys, all optional:
     codec: msgpack instead of etf
+    protocol: another version in hello
     model: false for a hello without a model
     mute, garbage: no hello, or bytes that are no frame instead of it
     delay_ms: before each answer
@@ -49,7 +50,7 @@ def hello(model: object) -> None:
         (
             Atom("hello"),
             {
-                Atom("protocol"): 1,
+                Atom("protocol"): FAULTS.get("protocol", 1),
                 Atom("worker"): worker,
                 Atom("os_pid"): os.getpid(),
                 Atom("ops"): [Atom(op) for op in ("ping", "status", "recommend", "retrain", "models", "drain")],
