@@ -33,11 +33,15 @@ defmodule PortWorker do
   alias PortWorker.{Call, Connection, Error, Options}
 
   @type server :: GenServer.server()
-  @type id :: integer() | String.t()
+  @type id :: integer() | String.t() | {:uuid, <<_::128>>}
+  @typedoc "Many values in one binary, little-endian; a UUID has 16 bytes."
+  @type column :: {:int64 | :float32 | :uuid, binary()}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @type recommendation :: %{
-          items: [{id(), float()}],
+          items:
+            [{integer() | String.t(), float()}]
+            | %{ids: column() | [String.t()], scores: column()},
           model: String.t() | nil,
           source: :model | :popular,
           exhausted: boolean()

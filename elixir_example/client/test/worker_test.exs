@@ -60,6 +60,30 @@ defmodule PortWorker.WorkerTest do
     assert length(items) == 10
   end
 
+  test "columns hold the same ids and scores as pairs, and take ids out", %{worker: worker, user: user} do
+    {:ok, %{items: pairs} = found} = PortWorker.recommend(worker, user, n: 8)
+    assert {:ok, %{items: columns} = other} = PortWorker.recommend(worker, user, n: 8, form: :columns)
+    assert Map.delete(found, :items) == Map.delete(other, :items)
+
+    assert {{:uuid, ids}, {:float32, scores}} = {columns.ids, columns.scores}
+    assert for(<<id::binary-16 <- ids>>, do: uuid_text(id)) == Enum.map(pairs, &elem(&1, 0))
+    assert for(<<score::float-little-32 <- scores>>, do: score) == Enum.map(pairs, &elem(&1, 1))
+
+    {taken, _rest} = Enum.split(pairs, 3)
+    raw = binary_part(ids, 0, 16 * length(taken))
+
+    assert {:ok, %{items: left}} =
+             PortWorker.recommend(worker, {:uuid, uuid_raw(user)}, n: 5, exclude: {:uuid, raw})
+
+    assert left == pairs -- taken
+  end
+
+  defp uuid_text(raw) do
+    raw |> Base.encode16(case: :lower) |> String.replace(~r/^(.{8})(.{4})(.{4})(.{4})/, "\\1-\\2-\\3-\\4-")
+  end
+
+  defp uuid_raw(text), do: text |> String.replace("-", "") |> Base.decode16!(case: :lower)
+
   test "an unknown user gets the popular items, and is told so", %{worker: worker} do
     assert {:ok, %{source: :popular, items: items}} = PortWorker.recommend(worker, "nobody", n: 5)
     assert {:ok, %{source: :popular, items: ^items}} = PortWorker.recommend(worker, 7, n: 5)

@@ -27,7 +27,8 @@ defmodule PortWorker.Protocol do
   @doc """
   Encodes a call; `deadline` is what is left of the caller's time, in milliseconds.
 
-  Arguments may hold what the wire carries: 64-bit integers, floats, strings, lists, maps, tuples, `nil` and booleans.
+  Arguments may hold what the wire carries: 64-bit integers, floats, strings, lists, maps, tuples, columns such as
+  `{:int64, binary}`, `nil` and booleans.
 
       iex> {:ok, frame} = PortWorker.Protocol.encode_call(7, :recommend, %{user: 42, n: 3}, 5_000)
       iex> :erlang.binary_to_term(frame)
@@ -133,6 +134,11 @@ defmodule PortWorker.Protocol do
   defp portable?(value) when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
     do: true
 
+  defp portable?(form) when form in [:pairs, :columns], do: true
+
+  defp portable?({kind, column}) when kind in [:int64, :float32, :uuid] and is_binary(column),
+    do: true
+
   defp portable?([]), do: true
   defp portable?([head | tail]) when is_list(tail), do: portable?(head) and portable?(tail)
   defp portable?(value) when is_tuple(value), do: value |> Tuple.to_list() |> portable?()
@@ -143,7 +149,9 @@ defmodule PortWorker.Protocol do
   defp portable?(_other), do: false
 
   defp not_portable(key, value) do
-    expected = "made of 64-bit integers, floats, strings, booleans, nil, lists and maps with string keys"
+    expected =
+      "made of 64-bit integers, floats, strings, booleans, nil, columns, lists and maps with string keys"
+
     found = inspect(value, limit: 8, printable_limit: 120)
     Error.new(:invalid_argument, "expected argument #{inspect(key)} to be #{expected}, got: #{found}")
   end
