@@ -10,7 +10,12 @@ Theory of operation. A worker lives through four states, in one direction only:
 A call is in flight from `admit` until `finish`; every admitted call is finished exactly once, by `ok` or `error`. While
 it is in flight its id is taken; afterwards the host may use the id again. A cancel races with the answer, and a host
 cannot know who won: a cancel of an id that is not in flight is therefore no error and has no answer. The ids in flight
-are bounded, and so is the memory that a host can make a worker hold. `TRANSITIONS` and `TAKES` are all there is to it.
+are bounded, and so is the memory that a host can make a worker hold.
+
+What a host may do wrong has three ends. A frame that is no term, no message or no valid call is answered, and nothing
+changes. A length above the limit ends the input as EOF does, since what follows it cannot be told from frames: what was
+read is answered, then the worker exits. Another version of the protocol is the host's to refuse, on hearing `hello`; the
+worker says its own and speaks no other. `TRANSITIONS` and `TAKES` are all there is to it.
 """
 
 from __future__ import annotations
