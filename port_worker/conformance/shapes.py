@@ -80,7 +80,7 @@ def NUMBER(term: Any) -> str:  # noqa: N802
 
 MODEL: Check = or_nil(
     lambda term: breach(
-        term, {"version": TEXT, "algorithm": TEXT, "users": COUNT, "items": COUNT, "created_at": NUMBER}
+        term, {"version": TEXT, "algorithm": TEXT, "users": COUNT, "items": COUNT, "created_at": INTEGER}
     )
 )
 """What answers `recommend`, as hello and status say it."""

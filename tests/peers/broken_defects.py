@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from protocol.atoms import Atom
 from protocol.errors import ProtocolError
 from protocol.framing import FrameReader
 from protocol.messages import Call
-from tests.peers.broken_worker import MODEL, Worker, atoms
+from tests.peers.broken_worker import LIMITS, MODEL, REPORTS, WIDTHS, Terminated, Worker, atoms
 
 Kind = type[Worker]
 DEFECTS: dict[str, tuple[str, Kind]] = {}
@@ -117,6 +118,22 @@ greeting("hello.keys", "no os_pid", lambda facts: without(facts, "os_pid"))
 greeting("hello.protocol", "version 2", lambda facts: facts | atoms(protocol=2))
 greeting("hello.about", "ops as binaries", lambda facts: facts | atoms(ops=[b"ping"]))
 greeting("hello.model", "a model without users", lambda facts: facts | atoms(model=without(MODEL, "users")))
+greeting("hello.model", "a model made at a float", lambda facts: facts | atoms(model=MODEL | atoms(created_at=1.5e9)))
+greeting(
+    "hello.limits-most",
+    "a limit above the table's",
+    lambda facts: facts | atoms(limits=facts["limits"] | atoms(max_batch=65)),
+)
+
+
+@defect("hello.ops", "names an op that it does not take")
+class TakesNoRetrain(Worker):
+    def check(self, call: Call) -> None:
+        if call.op == "retrain" and call.args:
+            raise ProtocolError("unknown_op", "op: unknown")
+        super().check(call)
+
+
 greeting(
     "hello.limits",
     "a limit as a float",
@@ -206,6 +223,13 @@ class ExitsWith1(Worker):
         return super().end(status) or (0 if self.draining else 1)
 
 
+@defect("frames.eof", "says draining at EOF")
+class DrainsAtEof(Worker):
+    def end(self, status: int) -> int:
+        self.drain()
+        return super().end(status)
+
+
 @defect("frames.eof-within", "exits with 0 within a frame")
 class TruncatedIsFine(Worker):
     def serve(self) -> int:
@@ -276,6 +300,15 @@ takes(
     lambda call: replace(call, args=without(call.args, "n")) if list(call.args) == ["n", "user"] else call,
 )
 
+hears("terms.key-float", "takes no float as a key", b"\x83t\0\0\0\1F", with_code("malformed_term"))
+
+
+@defect("terms.offset", "says no offset")
+class SaysNoOffset(Worker):
+    def facts(self, error: ProtocolError) -> dict[Any, Any]:
+        return super().facts(error) | atoms(details={})
+
+
 _ID = 1_000_001
 """The kit's id of calls that hold a bad term."""
 
@@ -288,9 +321,14 @@ _TOLERATED = {
     "fun": b"\1xq",
     "bit-string": b"\1xM",
     "text-float": b"\1xc",
-    "improper-list": b"\1xl",
+    "improper-list": b"\1xl\0\0\0\1a\1a\1",
+    "list-tail": b"\1xl\0\0\0\1a\1l",
     "key-twice": b"t\0\0\0\2a\1a\1a\1a\1",
     "key-1-and-true": b"t\0\0\0\2a\1a\1w\4true",
+    "key-1-and-float": b"t\0\0\0\2a\1a\1F",
+    "key-float-and-true": b"t\0\0\0\2F\x3f\xf0",
+    "key-zeros": b"t\0\0\0\2F\0",
+    "key-wide": b"t\0\0\0\1n\x09",
     "key-kind": b"t\0\0\0\1h\0",
     "nan": b"F\x7f\xf8",
     "infinity": b"F\x7f\xf0",
@@ -333,6 +371,18 @@ for _clause, _limit in (
     ("limits.bignum", "max_bignum_bytes"),
 ):
     limit(_clause, _limit)
+
+
+def one_less(clause: str, name: str) -> None:
+    @defect(clause, f"one less than its {name}")
+    class OneLess(Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            self.terms[name] -= 1
+
+
+one_less("limits.depth", "max_depth")
+one_less("limits.terms", "max_terms")
 hears("limits.atom", "takes atoms of 256 characters", b"\x83v\1\0", with_code("malformed_message"))
 codes("calls.overloaded", "calls too much in flight a defect", "ping", "internal", "overloaded")
 
@@ -346,6 +396,7 @@ says(
 )
 hears("messages.none", "calls a lone integer a malformed term", b"\x83a\7", with_code("malformed_term"))
 hears("messages.size", "ignores a cancel's third element", b"\x83h\3w\6cancel", with_code("unknown_op"))
+hears("messages.size", "says no id of a short call", b"\x83h\4w\4call", with_code("malformed_message"))
 hears("messages.id", "takes a negative id", b"b\xff\xff\xff\xffw\4ping", with_code("unknown_op", -1))
 hears("messages.id-range", "takes no id of 0", b"w\4calla\0", with_code("malformed_message"))
 hears("messages.op", "takes a binary for an op", b"m\0\0\0\4pingt", with_code("unknown_op"))
@@ -452,7 +503,71 @@ class LosesLiveId(Worker):
             super().admit(call)
 
 
+# The order of what is wrong.
+
+
+hears(
+    "order.term", "says what is wrong with the message before the term", b"w\4jump\xff", with_code("malformed_message")
+)
+hears("order.message", "says the op before the message", b"w\4jumpj", with_code("unknown_op"))
+hears("order.unknown-op", "says the argument before the op", b"w\4jumpt\0\0\0\1", with_code("unknown_argument"))
+
+
+def checks_first(clause: str, what: str, code: str, is_it: Callable[[Worker, Call], bool]) -> None:
+    """A call is refused before anything else of it is looked at."""
+
+    @defect(clause, what)
+    class ChecksFirst(Worker):
+        def check(self, call: Call) -> None:
+            if is_it(self, call):
+                raise ProtocolError(code, "user: looked at first")
+            super().check(call)
+
+
+checks_first(
+    "order.unknown-argument",
+    "says a missing argument before an unknown one",
+    "missing_argument",
+    lambda _worker, call: call.op == "recommend" and "user" not in call.args,
+)
+checks_first(
+    "order.missing-argument",
+    "says n before the missing user",
+    "invalid_argument",
+    lambda _worker, call: call.op == "recommend" and call.args == {"n": 0},
+)
+checks_first(
+    "order.invalid-argument",
+    "says the id in use before the argument",
+    "id_in_use",
+    lambda worker, call: call.id in worker.live,
+)
+checks_first(
+    "order.draining",
+    "says draining before the argument",
+    "draining",
+    lambda worker, call: worker.draining and call.op not in REPORTS and call.id not in worker.live,
+)
+checks_first(
+    "order.overloaded",
+    "says overloaded before draining",
+    "overloaded",
+    lambda worker, call: len(worker.live) >= LIMITS["max_in_flight"],
+)
+checks_first(
+    "order.id-in-use",
+    "says draining before the id in use",
+    "draining",
+    lambda worker, call: worker.draining and call.id == worker.retrain,
+)
+
+
 # Ops.
+
+
+def _is_column_of(call: Call, kind: str, count: int) -> bool:
+    exclude = call.args.get("exclude")
+    return isinstance(exclude, tuple) and exclude[0] == kind and len(exclude[1]) == count * WIDTHS[kind]
 
 
 @defect("errors.facts", "says that an unknown op may be known later")
@@ -467,8 +582,28 @@ results("ops.status", "no uptime", "status", lambda facts: without(facts, "uptim
 results("ops.models", "a version without rows", "models", lambda facts: facts | atoms(versions=[atoms(version=b"v2")]))
 results("ops.models-order", "oldest first", "models", lambda facts: facts | atoms(versions=facts["versions"][::-1]))
 results("ops.recommend", "no source", "recommend", lambda facts: without(facts, "source"))
-results("ops.recommend-order", "worst first", "recommend", lambda facts: facts | atoms(items=facts["items"][::-1]))
+results(
+    "ops.recommend-order",
+    "worst first",
+    "recommend",
+    lambda facts: facts | atoms(items=facts["items"][::-1]) if isinstance(facts["items"], list) else facts,
+)
 results("ops.recommend-n", "never exhausted or always", "recommend", lambda facts: facts | atoms(exhausted=True))
+results(
+    "ops.recommend-columns",
+    "scores as a column of integers",
+    "recommend",
+    lambda facts: (
+        facts | atoms(items=facts["items"] | atoms(scores=(Atom("int64"), bytes(40))))
+        if isinstance(facts["items"], dict)
+        else facts
+    ),
+)
+takes(
+    "ops.recommend-exclude-column",
+    "excludes nothing that comes as a column",
+    lambda call: replace(call, args=call.args | {"exclude": []}) if _is_column_of(call, "uuid", 4) else call,
+)
 results("ops.recommend-unknown", "knows everybody", "recommend", lambda facts: facts | atoms(source=Atom("model")))
 takes(
     "ops.recommend-exclude",
@@ -495,6 +630,32 @@ takes("arguments.n", "takes 0 items for 1", _argument("n", lambda n: n == 0, 1))
 takes("arguments.n-largest", "refuses max_items", _argument("n", lambda n: n == 50, 51))
 takes("arguments.user", "takes an empty user", _argument("user", lambda user: user == b"", b"x"))
 takes("arguments.user-range", "refuses a negative user", _argument("user", lambda user: user == -(2**63), None))
+
+
+def _begins(term: Any, sign: bytes) -> bool:
+    return isinstance(term, bytes) and term.startswith(sign)
+
+
+takes(
+    "arguments.user-uuid",
+    "takes no UUID as a user",
+    _argument("user", lambda user: isinstance(user, tuple) and _begins(user[1], b"\0\x11"), b""),
+)
+takes(
+    "arguments.form",
+    "takes any form",
+    _argument("form", lambda form: form == "rows", Atom("pairs")),
+)
+takes(
+    "arguments.exclude-column",
+    "takes a column that ends within a value",
+    _argument("exclude", lambda exclude: isinstance(exclude, tuple) and exclude[1] == bytes(12), []),
+)
+takes(
+    "arguments.exclude-most-column",
+    "excludes a larger column than it says",
+    _argument("exclude", lambda exclude: isinstance(exclude, tuple) and exclude[1] == bytes(808), []),
+)
 takes("arguments.exclude", "takes no list to exclude", _argument("exclude", lambda exclude: exclude == b"m1", []))
 takes(
     "arguments.exclude-most",
@@ -569,6 +730,20 @@ class DrainsFirst(Worker):
         self.end_drains()
 
 
+@defect("drain.completed", "counts the drain that it answers")
+class CountsItself(Worker):
+    def succeed(self, call_id: int, result: Any) -> None:
+        is_drain = isinstance(result, dict) and "completed" in result
+        super().succeed(call_id, atoms(completed=self.answered + 1) if is_drain else result)
+
+
+@defect("drain.event", "says draining at each drain")
+class SaysDrainingAgain(Worker):
+    def drain(self) -> None:
+        self.draining = False
+        super().drain()
+
+
 @defect("drain.refuses", "lists models after drain")
 class ModelsAfterDrain(Worker):
     def admit(self, call: Call) -> None:
@@ -593,9 +768,8 @@ class ExitsWith1AfterDrain(Worker):
 
 @defect("sigterm.ends", "says nothing at SIGTERM")
 class SilentAtSigterm(Worker):
-    def run(self) -> int:
-        self.quiet = False
-        return super().run()
-
     def drain(self) -> None:
-        self.draining = True
+        if sys.exc_info()[0] is Terminated:
+            self.draining = True
+        else:
+            super().drain()

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import select
 import signal
+import struct
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from protocol.errors import CODES, ProtocolError
 from protocol.etf import encode
 from protocol.framing import FrameReader
 from protocol.limits import TermLimits
-from protocol.messages import Call, Cancel, parse_inbound
+from protocol.messages import Call, Cancel, is_column, parse_inbound
 
 TERMS = {"max_terms": 5000, "max_depth": 16, "max_map_pairs": 32, "max_bignum_bytes": 16, "max_atom_bytes": 1020}
 LIMITS = {
@@ -30,14 +32,25 @@ LIMITS = {
     **{"max_exclude": 100, "max_id_bytes": 40},
     **TERMS,
 }
-ITEMS = [(f"m{index}".encode(), 1.0 / (1 + index)) for index in range(30)]
-ARGUMENTS = {"recommend": ("user", "n", "exclude"), "retrain": ("algorithm", "params")}
+ITEMS = [(str(uuid.UUID(int=1000 + index)).encode(), 1.0 / (1 + index)) for index in range(30)]
+ARGUMENTS = {"recommend": ("user", "n", "exclude", "form"), "retrain": ("algorithm", "params")}
+WIDTHS = {"int64": 8, "uuid": 16}
+PAIRS, COLUMNS = Atom("pairs"), Atom("columns")
 REPORTS = ("ping", "status", "drain")
 
 
 def atoms(**facts: Any) -> dict[Any, Any]:
     """A map whose keys are atoms."""
     return {Atom(key): value for key, value in facts.items()}
+
+
+def ids_of(term: Any) -> Any:
+    """The ids of a column of ids; any other term as it is."""
+    if not is_column(term) or term[0] not in WIDTHS or len(term[1]) % WIDTHS[term[0]]:
+        return term
+    if term[0] == "int64":
+        return [each for (each,) in struct.iter_unpack("<q", term[1])]
+    return [str(uuid.UUID(bytes=raw)).encode() for (raw,) in struct.iter_unpack("16s", term[1])]
 
 
 MODEL = atoms(version=b"v2", algorithm=b"fake", users=1, items=len(ITEMS), created_at=1_767_225_600)
@@ -145,14 +158,18 @@ class Worker:
         n = args.get("n", 10)
         if type(n) is not int or not 1 <= n <= LIMITS["max_items"]:
             raise ProtocolError("invalid_argument", f"n: got {n!r}")
-        exclude = args.get("exclude", [])
+        exclude = ids_of(args.get("exclude", []))
         if not isinstance(exclude, list) or len(exclude) > LIMITS["max_exclude"]:
             raise ProtocolError("invalid_argument", "exclude: too many, or no list")
         for item in exclude:
             self.check_id("exclude", item)
+        if args.get("form", PAIRS) not in (PAIRS, COLUMNS):
+            raise ProtocolError("invalid_argument", "form: neither pairs nor columns")
 
     def check_id(self, name: str, value: Any) -> None:
         if type(value) is int and -(2**63) <= value < 2**63:
+            return
+        if is_column(value) and value[0] == "uuid" and len(value[1]) == 16:
             return
         try:
             if isinstance(value, bytes) and value.decode() and 0 not in value and len(value) <= LIMITS["max_id_bytes"]:
@@ -220,9 +237,15 @@ class Worker:
         return atoms(active=b"v2", versions=[version(b"v2", 1_767_225_600), version(b"v1", 1_767_225_500)])
 
     def recommend(self, args: dict[str, Any]) -> Any:
-        n, exclude = args.get("n", 10), args.get("exclude", [])
+        n, exclude = args.get("n", 10), ids_of(args.get("exclude", []))
         left = [(item, score) for item, score in ITEMS if item not in exclude]
-        return atoms(items=left[:n], model=b"v2", source=Atom("popular"), exhausted=len(left) < n)
+        items = self.columns(left[:n]) if args.get("form") == COLUMNS else left[:n]
+        return atoms(items=items, model=b"v2", source=Atom("popular"), exhausted=len(left) < n)
+
+    def columns(self, items: list[tuple[bytes, float]]) -> Any:
+        ids = b"".join(uuid.UUID(item.decode()).bytes for item, _score in items)
+        scores = struct.pack(f"<{len(items)}f", *(score for _item, score in items))
+        return atoms(ids=(Atom("uuid"), ids), scores=(Atom("float32"), scores))
 
     def start_retrain(self, call: Call) -> None:
         if self.retrain is not None:

@@ -14,6 +14,7 @@ from port_worker.conformance.clauses import (
     limits,
     messages,
     ops,
+    order,
     retrain,
     terms,
 )
@@ -30,7 +31,7 @@ def _of(module: ModuleType) -> Iterator[Clause]:
 
 CLAUSES: tuple[Clause, ...] = tuple(
     clause
-    for module in (hello, frames, terms, limits, messages, calls, ops, arguments, retrain, ending)
+    for module in (hello, frames, terms, limits, messages, calls, ops, arguments, retrain, ending, order)
     for clause in _of(module)
 )
 """Every clause; their names differ."""

@@ -21,7 +21,20 @@ def completed(world: World) -> None:
             expect_ok(end)
         result = ends[-1][2]
         count = result.get("completed") if isinstance(result, dict) else None
-        expect(type(count) is int and count in (3, 4), "3 calls completed, or 4 with drain itself", result)
+        expect(type(count) is int and count == 3, "3 calls completed before drain", result)
+        again = expect_ok(peer.ask("drain"))
+        expect(again == {"completed": 4}, "4 calls completed before a second drain", again)
+
+
+@clause("drain.event", "Events", needs=["frames.joined"])
+def event(world: World) -> None:
+    """the event draining, an empty map, comes once: after the first drain, and before its end"""
+    with world.fresh() as peer:
+        for _ in range(2):
+            peer.send(call(peer.new_id(), "drain"))
+        seen = [message for message in peer.rest() if message[0] in ("ok", "error") or message[1] == "draining"]
+        expect([message[0] for message in seen] == ["event", "ok", "ok"], "the event, then two ends", seen)
+        expect(seen[0][2] == {}, "an empty map", seen[0])
 
 
 @clause("drain.refuses", "Session")
@@ -57,12 +70,12 @@ def eof(world: World) -> None:
 
 @clause("sigterm.ends", "Frames")
 def sigterm(world: World) -> None:
-    """SIGTERM: the event draining, then status 0"""
+    """SIGTERM: the event draining, once, then status 0"""
     with world.fresh() as peer:
         pid = peer.hello.get("os_pid")
         if type(pid) is not int or not peer.process.terminate(pid):
             raise SkippedError(f"os_pid {pid} is no process of the command's session")
         kinds = [message[1] for message in peer.remainder() if message[0] == "event"]
-        expect(Atom("draining") in kinds, "the event draining", f"the events {kinds}")
+        expect(kinds.count(Atom("draining")) == 1, "the event draining once", f"the events {kinds}")
         status = peer.status()
         expect(status == 0, "the exit status 0", f"{status}")

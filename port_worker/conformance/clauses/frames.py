@@ -113,11 +113,16 @@ def _says_why(peer: Peer) -> None:
 
 @clause("frames.eof", "Frames", needs=["frames.joined"])
 def eof(world: World) -> None:
-    """EOF after a whole frame: the calls that were read are answered, then status 0"""
+    """EOF after a whole frame: the calls that were read are answered, no event draining, status 0"""
     with world.fresh() as peer:
         ids, data = _pings(peer, 3)
         peer.send_bytes(data)
-        _each_once(peer.rest(), ids)
+        messages = peer.rest()
+        _each_once(messages, ids)
+        events = [message[1] for message in messages if message[0] == "event"]
+        expect(
+            "draining" not in events, "no event draining, which is that of drain and SIGTERM", f"the events {events}"
+        )
         _ends_with(peer, 0)
 
 

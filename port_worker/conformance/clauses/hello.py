@@ -12,10 +12,12 @@ from port_worker.conformance.world import World
 
 _KEYS = ("protocol", "worker", "os_pid", "ops", "limits", "model")
 _OPS = ("ping", "status", "recommend", "retrain", "models", "drain")
-_LIMITS = (
-    *("max_frame_bytes", "max_in_flight", "max_batch", "max_items", "max_exclude", "max_id_bytes"),
-    *("max_terms", "max_depth", "max_map_pairs", "max_bignum_bytes", "max_atom_bytes"),
-)
+_LIMITS = {
+    **{"max_frame_bytes": 16_777_216, "max_in_flight": 4096, "max_batch": 64, "max_items": 10_000},
+    **{"max_exclude": 50_000, "max_id_bytes": 255, "max_terms": 70_000, "max_depth": 64, "max_map_pairs": 1024},
+    **{"max_bignum_bytes": 64, "max_atom_bytes": 1020},
+}
+"""Each with its value in the table; a worker may be started with lower ones."""
 
 
 @clause("hello.first", "Messages", watched=True)
@@ -66,6 +68,23 @@ def model(world: World) -> None:
 def limits(world: World) -> None:
     """limits shows every limit as an integer"""
     _check(world.peer.hello, {"limits": lambda term: breach(term, dict.fromkeys(_LIMITS, INTEGER))})
+
+
+@clause("hello.limits-most", "Limits", needs=["hello.limits"])
+def limits_most(world: World) -> None:
+    """no limit is above the table's"""
+    for name, most in _LIMITS.items():
+        value = world.peer.limit(name)
+        expect(value <= most, f"{name} up to {most}", value)
+
+
+@clause("hello.ops", "Messages", needs=["hello.about"])
+def ops(world: World) -> None:
+    """what ops names is taken"""
+    for op in world.peer.hello["ops"]:
+        message = world.peer.ask(op, {"wings": 2})  # refused, so that nothing is done
+        is_unknown = message[0] == "error" and message[2].get("code") == "unknown_op"
+        expect(not is_unknown, f"another answer to {op}", message)
 
 
 def _check(facts: dict[Any, Any], checks: dict[str, Check]) -> None:

@@ -11,8 +11,8 @@ from port_worker.conformance.verdicts import SkippedError, clause, expect_error
 from port_worker.conformance.world import World
 
 _FAR = 100_000
-_SLACK = 4
-"""How far from a limit to stay where SPEC.md leaves open what exactly counts."""
+_LEVELS = ((b"l\0\0\0\1", b"j"), (b"h\1", b""), (b"t\0\0\0\1a\1", b""))
+"""What opens and closes a list, a tuple and a map of one element."""
 
 
 def _within(peer: Peer, body: bytes) -> None:
@@ -25,32 +25,48 @@ def _beyond(peer: Peer, body: bytes) -> None:
     expect_malformed_term(peer, b"\x83" + body)
 
 
-def _nested(levels: int) -> bytes:
-    return b"l\0\0\0\1" * levels + b"j" + b"j" * levels
+def _nested(levels: int, opens: bytes = b"l\0\0\0\1", closes: bytes = b"j") -> bytes:
+    """So many containers in each other, and in the innermost one that is empty, which does not count."""
+    return opens * levels + b"j" + closes * levels
 
 
 @clause("limits.depth", "Limits")
 def depth(world: World) -> None:
-    """nesting above max_depth is refused, 100,000 levels of it too"""
+    """max_depth levels that have elements are read, more are refused, 100,000 of them too"""
     most = world.peer.limit("max_depth")
-    _within(world.peer, _nested(most - _SLACK))
-    _beyond(world.peer, _nested(most + _SLACK))
+    for opens, closes in _LEVELS:
+        _within(world.peer, _nested(most, opens, closes))
+        _beyond(world.peer, _nested(most + 1, opens, closes))
     if world.peer.limit("max_frame_bytes") > 6 * _FAR:
         _beyond(world.peer, _nested(_FAR))
 
 
 def _nils(count: int) -> bytes:
-    return struct.pack(">BI", 108, count) + b"j" * (count + 1)
+    """A list that is so many terms, itself among them."""
+    return struct.pack(">BI", 108, count - 1) + b"j" * count
 
 
-@clause("limits.terms", "Limits")
+def _tuple(count: int) -> bytes:
+    return struct.pack(">BI", 105, count - 1) + b"j" * (count - 1)
+
+
+def _maps(count: int, pairs: int) -> bytes:
+    """The same of a list that is half of maps."""
+    maps = count // 2 // (2 * pairs + 1)
+    nils = count - 1 - maps * (2 * pairs + 1)
+    return struct.pack(">BI", 108, maps + nils) + _map(pairs) * maps + b"j" * (nils + 1)
+
+
+@clause("limits.terms", "Limits", needs=["terms.large-tuple"])
 def terms(world: World) -> None:
-    """more than max_terms terms are refused"""
+    """max_terms terms are read, more are refused: itself, and every element of a list, tuple or map"""
     most = world.peer.limit("max_terms")
     if most + 100 > world.peer.limit("max_frame_bytes"):
         raise SkippedError("a frame of max_frame_bytes holds no more than max_terms")
-    _within(world.peer, _nils(most - _SLACK))
-    _beyond(world.peer, _nils(most + _SLACK))
+    pairs = min(world.peer.limit("max_map_pairs"), 100)
+    for body in (_nils, _tuple, lambda count: _maps(count, pairs)):
+        _within(world.peer, body(most))
+        _beyond(world.peer, body(most + 1))
 
 
 def _map(pairs: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from port_worker.conformance.columns import as_float32, id_column, ids_in, scores_in
 from port_worker.conformance.peer import Peer
 from port_worker.conformance.shapes import BOOLEAN, COUNT, INTEGER, MODEL, TEXT, Check, breach, list_of, one_of, or_nil
 from port_worker.conformance.terms import FALSE, NIL, TRUE, Atom
@@ -147,3 +148,27 @@ def unknown_user(world: World) -> None:
     """a user whom the model does not know gets popular items"""
     result = _recommended(world.peer)
     expect(result["source"] == "popular", "popular as the source", result)
+
+
+@clause("ops.recommend-columns", "`recommend`", needs=["ops.recommend-order"])
+def columns(world: World) -> None:
+    """form => columns has the items of pairs in their order: ids, and scores of single precision"""
+    pairs = _recommended(world.peer, n=5, form=Atom("pairs"))["items"]
+    items = _recommended(world.peer, n=5, form=Atom("columns"))["items"]
+    expect(isinstance(items, dict) and {"ids", "scores"} <= items.keys(), "a map of ids and scores", items)
+    ids, scores = ids_in(items["ids"]), scores_in(items["scores"])
+    expect(ids is not None, "the column int64 or uuid, or a list of binaries", items["ids"])
+    expect(scores is not None, "the column float32", items["scores"])
+    expect(ids == [item for item, _score in pairs], f"the ids of {pairs}", ids)
+    expect(scores == [as_float32(score) for _item, score in pairs], f"the scores of {pairs}", scores)
+
+
+@clause("ops.recommend-exclude-column", "`recommend`", needs=["ops.recommend-exclude"])
+def exclude_column(world: World) -> None:
+    """a column of ids excludes what their list does"""
+    ids = [item for item, _score in _recommended(world.peer, n=4)["items"]]
+    column = id_column(ids)
+    if column is None or not ids:
+        raise SkippedError("it recommends nothing whose ids a column holds")
+    listed, again = (_recommended(world.peer, n=4, exclude=each)["items"] for each in (ids, column))
+    expect(again == listed, "the items as for a list of ids", again)

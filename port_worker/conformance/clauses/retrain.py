@@ -24,12 +24,13 @@ _PROGRESS = {
 }
 
 
-def _permitted(world: World) -> None:
+def permitted(world: World) -> None:
+    """See that it may train. Raises SkippedError."""
     if not world.options.retrain:
         raise SkippedError("makes the worker train: ask for it with --retrain")
 
 
-def _start(peer: Peer) -> int:
+def start_retrain(peer: Peer) -> int:
     """Start a retrain and see it run. Raises SkippedError where that cannot be."""
     call_id = peer.new_id()
     peer.send(call(call_id, "retrain"))
@@ -46,10 +47,10 @@ def _why(message: tuple[Any, ...]) -> str:
 @clause("retrain.cancel", "`retrain`", needs=["frames.joined"])
 def given_up(world: World) -> None:
     """a cancelled retrain ends once, with cancelled; meanwhile calls are answered; the model stays"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
         before = expect_ok(peer.ask("status"))["model"]
-        call_id = _start(peer)
+        call_id = start_retrain(peer)
         peer.goes_on()
         peer.send(cancel(call_id))
         expect_error(peer.end_of(call_id), "cancelled")
@@ -62,7 +63,7 @@ def given_up(world: World) -> None:
 @clause("retrain.deadline", "`retrain`")
 def deadline(world: World) -> None:
     """a retrain whose deadline passes ends with deadline_exceeded"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
         end = peer.ask("retrain", deadline=_SOON_MS)
         code = end[2].get("code") if end[0] == "error" else None
@@ -74,9 +75,9 @@ def deadline(world: World) -> None:
 @clause("retrain.progress", "`retrain`", needs=["frames.joined"])
 def progress(world: World) -> None:
     """progress has phase, share, epoch, epochs, loss and rows"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
-        call_id = _start(peer)
+        call_id = start_retrain(peer)
         message = peer.progress_of(call_id)
         if message[0] != "progress":
             raise SkippedError(f"no progress before its end: {_why(message)}")
@@ -87,18 +88,18 @@ def progress(world: World) -> None:
 @clause("retrain.one", "Errors", needs=["frames.joined"])
 def one(world: World) -> None:
     """a retrain while one runs is refused with training_in_progress"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
-        _start(peer)
+        start_retrain(peer)
         expect_error(peer.ask("retrain"), "training_in_progress")
 
 
 @clause("retrain.id-in-use", "Errors", needs=["frames.joined"])
 def live_id(world: World) -> None:
     """a call with the id of a running retrain ends with id_in_use"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
-        call_id = _start(peer)
+        call_id = start_retrain(peer)
         peer.send(call(call_id, "ping"))
         expect_error(peer.end_of(call_id), "id_in_use")
 
@@ -106,9 +107,9 @@ def live_id(world: World) -> None:
 @clause("retrain.eof", "Frames", needs=["frames.joined", "frames.eof"])
 def eof(world: World) -> None:
     """EOF cancels a running retrain, whose call is answered, then status 0"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
-        call_id = _start(peer)
+        call_id = start_retrain(peer)
         ends = [message for message in peer.rest() if message[0] in ("ok", "error") and message[1] == call_id]
         expect(len(ends) == 1, "one end of the retrain", ends)
         expect(peer.status() == 0, "the exit status 0", f"{peer.status()}")
@@ -117,9 +118,9 @@ def eof(world: World) -> None:
 @clause("retrain.drain", "`drain`", needs=["frames.joined"])
 def drain(world: World) -> None:
     """drain waits until every other call has ended"""
-    _permitted(world)
+    permitted(world)
     with world.fresh() as peer:
-        call_id = _start(peer)
+        call_id = start_retrain(peer)
         drain_id = peer.new_id()
         peer.send(call(drain_id, "drain"))
         peer.goes_on()

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 from port_worker.conformance.peer import Peer, call
-from port_worker.conformance.terms import NIL, TRUE, Atom, Raw, Style, bignum, large_tuple, payload, written
+from port_worker.conformance.terms import NIL, TRUE, Atom, Raw, Style, bignum, large_tuple, payload, show, written
 from port_worker.conformance.tour import see_all_ops
 from port_worker.conformance.verdicts import Clause, SkippedError, clause, expect, expect_error, expect_ok
 from port_worker.conformance.world import World
@@ -82,14 +82,7 @@ def string(world: World) -> None:
 @clause("terms.charlist", "Terms")
 def charlist(world: World) -> None:
     """a charlist is no text"""
-    facts = world.peer.ask("recommend", {"user": Raw(b"k\0\3ada")})
-    _refused_unless_no_model(facts)
-
-
-def _refused_unless_no_model(message: tuple[Any, ...]) -> None:
-    facts = expect_error(message, "invalid_argument", "no_model")
-    if facts["code"] == "no_model":
-        raise SkippedError("it has no model, and says so first")
+    expect_error(world.peer.ask("recommend", {"user": Raw(b"k\0\3ada")}), "invalid_argument")
 
 
 @clause("terms.map-order", "Terms")
@@ -98,6 +91,14 @@ def map_order(world: World) -> None:
     one = _recommend(world.peer, {"user": b"somebody", "n": 2})
     other = _recommend(world.peer, {"n": 2, "user": b"somebody"})
     expect(one == other, "the same answer for n before user", other)
+
+
+@clause("terms.key-float", "Terms")
+def float_key(world: World) -> None:
+    """a float may be a key of a map, and so may any integer of 64 bits with sign"""
+    for key in (1.5, 2**63 - 1, -(2**63)):
+        world.peer.send(payload({key: 1}))
+        expect_error(world.peer.refusal(), "malformed_message")  # a map is no message, but a term
 
 
 _ID = 1_000_001
@@ -126,8 +127,13 @@ _REFUSED = {
     "bit-string": ("a bit string", _with(b"M" + struct.pack(">IB", 1, 3) + b"\xe0")),
     "text-float": ("a float as text", _with(b"c" + b"1.5".ljust(31, b"\0"))),
     "improper-list": ("an improper list", _with(b"l\0\0\0\1" + _ONE + _ONE)),
+    "list-tail": ("a list whose tail is one of its own", _with(b"l\0\0\0\1" + _ONE + b"l\0\0\0\1" + _ONE + b"j")),
     "key-twice": ("a key twice in a map", _with(_pairs(_ONE, _ONE, _ONE, _ONE))),
     "key-1-and-true": ("1 and true as keys of one map", _with(_pairs(_ONE, _ONE, written(TRUE), _ONE))),
+    "key-1-and-float": ("1 and 1.0 as keys of one map", _with(_pairs(_ONE, _ONE, written(1.0), _ONE))),
+    "key-float-and-true": ("1.0 and true as keys of one map", _with(_pairs(written(1.0), _ONE, written(TRUE), _ONE))),
+    "key-zeros": ("0.0 and -0.0 as keys of one map", _with(_pairs(written(0.0), _ONE, written(-0.0), _ONE))),
+    "key-wide": ("an integer of more than 64 bits as a key", _with(_pairs(written(2**64), _ONE))),
     "key-kind": ("a tuple as a key", _with(_pairs(written(()), _ONE))),
     "nan": ("a float that is no number", _with(b"F\x7f\xf8" + bytes(6))),
     "infinity": ("an infinite float", _with(b"F\x7f\xf0" + bytes(6))),
@@ -156,3 +162,13 @@ def expect_malformed_term(peer: Peer, bad: bytes, call_id: int = _ID) -> None:
 
 
 REFUSED = tuple(_refuses(name, what, bad) for name, (what, bad) in _REFUSED.items())
+
+
+@clause("terms.offset", "Terms", needs=[f"terms.refused.{name}" for name in ("version", "tag", "after")])
+def offset(world: World) -> None:
+    """details of malformed_term have the byte's offset"""
+    for name, where in (("version", 0), ("tag", _REFUSED["tag"][1].index(b"\xff")), ("after", len(_PING) + 1)):
+        world.peer.send(_REFUSED[name][1])
+        details = expect_error(world.peer.refusal(), "malformed_term").get("details")
+        got = details.get(b"offset") if isinstance(details, dict) else None
+        expect(type(got) is int and got == where, f"the offset {where} of {_REFUSED[name][0]}", show(details))
