@@ -163,10 +163,12 @@ def decode(data: bytes, limits: TermLimits | None = None) -> Any:  # noqa: C901 
                 if read is None:
                     raise refuse(pos, "a permitted term", _REFUSED.get(tag, f"the tag {tag}"))
                 value, end = read(data, pos, limits)
-                if tag == _STRING:
+                if tag == _STRING and value:
                     terms_left -= len(value)
                     if terms_left < 0:
                         raise wrong_count(pos, len(value), size, limits)
+                    if len(stack) >= max_depth:
+                        raise refuse(pos, f"at most {max_depth} levels of nesting", "one more")
                 pos = end
             elements.append(value)
             missing -= 1

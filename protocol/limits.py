@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 class TermLimits:
     """What one decoded term may hold. Counted before anything is allocated for it."""
 
-    max_terms: int = 70_000
-    """Terms in one frame; 50,000 ids to exclude fit. The costliest take 100 bytes of Python and a microsecond
+    max_terms: int = 32_768
+    """Terms in one frame; 30,000 ids to exclude fit. The costliest take 100 bytes of Python and a microsecond
     each, for two or three bytes on the wire: so no frame takes a tenth of a second, or 64 MiB with its buffers."""
 
     max_depth: int = 64
@@ -44,7 +44,7 @@ class Limits(TermLimits):
     max_items: int = 10_000
     """Items that one call may ask for: a reply of 450 kB."""
 
-    max_exclude: int = 50_000
+    max_exclude: int = 30_000
     """Ids that one call may exclude."""
 
     max_id_bytes: int = 255

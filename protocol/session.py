@@ -14,8 +14,8 @@ are bounded, and so is the memory that a host can make a worker hold.
 
 What a host may do wrong has three ends. A frame that is no term, no message or no valid call is answered, and nothing
 changes. A length above the limit ends the input as EOF does, since what follows it cannot be told from frames: what was
-read is answered, then the worker exits. Another version of the protocol is the host's to refuse, on hearing `hello`; the
-worker says its own and speaks no other. `TRANSITIONS` and `TAKES` are all there is to it.
+read is answered, then the worker exits. Another version of the protocol is the host's to refuse, on hearing `hello`:
+the worker says its own and speaks no other. `TRANSITIONS` and `TAKES` are all there is to it.
 """
 
 from __future__ import annotations

@@ -265,8 +265,8 @@ worker() ->
 hello(Model) ->
     "#{protocol => 1,worker => #{name => <<\"port_worker\">>,version => <<\"0.1.0\">>,python => <<\"3.11.7\">>},"
     "os_pid => 4711,ops => [ping,status,recommend,retrain,models,drain],limits => #{max_frame_bytes => 16777216,"
-    "max_in_flight => 4096,max_batch => 64,max_items => 10000,max_exclude => 50000,max_id_bytes => 255,"
-    "max_terms => 70000,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
+    "max_in_flight => 4096,max_batch => 64,max_items => 10000,max_exclude => 30000,max_id_bytes => 255,"
+    "max_terms => 32768,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
     "model => " ++ Model ++ "}".
 
 model() ->

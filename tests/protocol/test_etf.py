@@ -174,6 +174,8 @@ def test_limits_are_counted_and_may_be_lowered() -> None:
     assert "at most 2 terms" in refused(V + b"\x6b\0\x03\x01\x02\x03", TermLimits(max_terms=2)).message
     decode(encode(((1,),)), TermLimits(max_depth=2))
     assert "at most 1 levels" in refused(encode(((1,),)), TermLimits(max_depth=1)).message
+    assert "at most 1 levels" in refused(V + b"\x68\x01\x6b\0\x01\x01", TermLimits(max_depth=1)).message
+    assert decode(V + b"\x68\x01\x6b\0\0", TermLimits(max_depth=1)) == ([],)
     pairs = encode({1: 1, 2: 2})
     decode(pairs, TermLimits(max_map_pairs=2))
     assert "at most 1 pairs" in refused(pairs, TermLimits(max_map_pairs=1)).message

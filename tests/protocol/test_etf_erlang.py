@@ -56,8 +56,8 @@ REFUSED = {
                      "lists:foldl(fun(_, T) -> {T} end, a, lists:seq(1, 65))",
                      "lists:foldl(fun(_, T) -> #{a => T} end, a, lists:seq(1, 1000))"), "one more"),
     **dict.fromkeys(("maps:from_list([{N,N} || N <- lists:seq(1, 1025)])",), "1025"),
-    **dict.fromkeys(("lists:duplicate(2, lists:duplicate(65535, 1))", "lists:duplicate(70000, a)",
-                     "list_to_tuple(lists:duplicate(70000, a))"), "more"),
+    **dict.fromkeys(("lists:duplicate(2, lists:duplicate(65535, 1))", "lists:duplicate(32768, a)",
+                     "list_to_tuple(lists:duplicate(32768, a))"), "more"),
 }  # fmt: skip
 """What only Erlang has, or what is over a limit: the text, and what the error says that it got."""
 

@@ -47,7 +47,7 @@ def test_hostile_terms_are_refused_within_bounds(name: str) -> None:
     assert peak < _MOST_BYTES
 
 
-_FEWER = TermLimits(max_terms=16_384)  # to trace the memory of 70,000 takes seconds
+_FEWER = TermLimits(max_terms=16_384)  # to trace the memory of 32,768 takes seconds
 _TERMS = _FEWER.max_terms
 _DEEP_MAP = b"\x81\xff" * 62 + b"\x80"  # 125 terms: every map has a table of its own
 COSTLIEST = {

@@ -14,7 +14,7 @@ _KEYS = ("protocol", "worker", "os_pid", "ops", "limits", "model")
 _OPS = ("ping", "status", "recommend", "retrain", "models", "drain")
 _LIMITS = {
     **{"max_frame_bytes": 16_777_216, "max_in_flight": 4096, "max_batch": 64, "max_items": 10_000},
-    **{"max_exclude": 50_000, "max_id_bytes": 255, "max_terms": 70_000, "max_depth": 64, "max_map_pairs": 1024},
+    **{"max_exclude": 30_000, "max_id_bytes": 255, "max_terms": 32_768, "max_depth": 64, "max_map_pairs": 1024},
     **{"max_bignum_bytes": 64, "max_atom_bytes": 1020},
 }
 """Each with its value in the table; a worker may be started with lower ones."""
