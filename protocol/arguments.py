@@ -1,7 +1,7 @@
 """The arguments of each op, checked: a frozen dataclass an op, and in it a reader for each argument.
 
 A reader takes a decoded term and gives the value, or says what it expected instead; `parse_arguments` does the rest.
-Ids that come as a column stay an array, so that a hundred thousand of them cost no Python object each.
+Ids that come as a column stay an array, so that thirty thousand of them cost no Python object each.
 """
 
 from __future__ import annotations
