@@ -20,6 +20,7 @@ ID = "a 64-bit integer, a UTF-8 binary, or {uuid, Binary} of 16 bytes"
 IDS = "a list, {int64, Binary} or {uuid, Binary}"
 TEXT = f"a UTF-8 binary of 1 to {LIMITS.max_id_bytes} bytes without NUL"
 SCALAR = "an integer, a float, a boolean, nil, a binary, or a list of those"
+RECOMMEND = ["user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features"]
 COUNT = f"an integer from 1 to {LIMITS.max_items}"
 
 
@@ -180,8 +181,8 @@ def test_a_missing_argument_is_named() -> None:
 @pytest.mark.parametrize(
     ("op", "args", "name", "known"),
     [
-        ("recommend", "#{user => 1,'N' => 1}", "N", ["user", "n", "exclude", "form"]),
-        ("recommend", "#{nil => 1}", "nil", ["user", "n", "exclude", "form"]),
+        ("recommend", "#{user => 1,'N' => 1}", "N", RECOMMEND),
+        ("recommend", "#{nil => 1}", "nil", RECOMMEND),
         ("drain", "#{now => true}", "now", []),
     ],
 )
