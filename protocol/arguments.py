@@ -190,7 +190,7 @@ class FeedbackArguments(_OpArguments):
         for name in _BATCH[1:]:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.users):
-                raise disagreeing(name, f"{len(self.users)} elements, as many as users", f"{len(column)}")
+                raise disagreeing(name, f"{len(self.users)} elements, as many as users", f"{len(column)} elements")
         return Feedback(self.users, self.items, self.weights, self.times)
 
     def _refuse_others(self, names: tuple[str, ...], beside: str) -> None:

@@ -241,5 +241,5 @@ def _column_numbers(name: str, term: Any, limits: Limits, most: float, least: fl
         raise _not_whole(name, term, error) from None
     wrong = first_outside(numbers, least, most)
     if wrong is not None:
-        raise disagreeing(f"{name}[{wrong}]", expected, str(numbers[wrong]))
+        raise disagreeing(f"{name}[{wrong}]", expected, str(numbers[wrong].item()))
     return numbers
