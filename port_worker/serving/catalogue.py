@@ -50,6 +50,25 @@ class Catalogue:
             self._masks[kinds] = mask
         return mask
 
+    def most_popular(
+        self, n: int, banned: NDArray[np.intp], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.intp]:
+        """(up to n,) rows in order of popularity, without those banned, of those allowed (items,).
+
+        Looks at as much of the order as it takes, ever more of it: most is never read.
+        """
+        order = self.arrays.popular_items
+        size = n + len(banned)
+        while True:
+            rows = order[:size].astype(np.intp)
+            if allowed is not None:
+                rows = rows[allowed[rows]]
+            if len(banned):
+                rows = rows[~np.isin(rows, banned)]
+            if len(rows) >= n or size >= len(order):
+                return rows[:n]
+            size *= 4
+
     def _code(self, index: int, kind: str) -> int:
         if kind not in self.kinds:
             expected = f"one of {', '.join(self.kinds)}" if self.kinds else "none: the model's data has no kinds"

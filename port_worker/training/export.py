@@ -12,6 +12,16 @@ from port_worker.store.embedding import EmbeddingArrays
 from port_worker.training.dataset import TrainingData
 
 
+def catalogue_part(data: TrainingData) -> Exported:
+    """What every kind of model has."""
+    facts: dict[str, Json] = {
+        "kinds": list(data.item_kinds.names),
+        "all_teach": bool(data.positive.all()),
+        "learnt_until": data.learnt_until,
+    }
+    return Exported("", (catalogue_arrays(data),), facts)
+
+
 def catalogue_arrays(data: TrainingData) -> CatalogueArrays:
     """Ids, what each user has met in order of time, and how popular each item is: users of positive pairs."""
     n_items = len(data.item_ids)
@@ -26,7 +36,7 @@ def catalogue_arrays(data: TrainingData) -> CatalogueArrays:
         consumed_weights=data.weights[order],
         item_popularity=popularity,
         popular_items=by_popularity(popularity),
-        item_kinds=np.full(n_items, NO_KIND, dtype=np.uint8),
+        item_kinds=data.item_kinds.codes,
     )
 
 

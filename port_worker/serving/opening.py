@@ -1,0 +1,115 @@
+"""From a stored version to a model that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from port_worker.serving.catalogue import Catalogue
+from port_worker.serving.freshness import Freshness, Live
+from port_worker.serving.ranking import FullRanking, Ranking, Scorer
+from port_worker.serving.recommender import Recommender
+from port_worker.store.catalogue import CatalogueArrays
+from port_worker.store.embedding import KIND as EMBEDDING
+from port_worker.store.errors import ModelDamaged
+from port_worker.store.manifest import FILE_NAME, Json, Manifest
+from port_worker.store.models import ModelStore
+from port_worker.store.neighbourhood import KIND as NEIGHBOURHOOD
+from port_worker.store.network import KIND as NETWORK
+from port_worker.store.two_stage import KIND as TWO_STAGE
+
+if TYPE_CHECKING:
+    from port_worker.serving.embedding import EmbeddingRanking, EmbeddingScorer
+
+SUPPORT: Mapping[str, str] = {
+    "features": "TwoTower, YouTubeRetrieval and the ranking networks but NCF, trained on a source with features",
+    "recent": "every model but ranking networks that take no sequence",
+    "diversity": "every model",
+    "similar": "every model",
+    "explain": "every model",
+}
+"""An option of a call to the models that honour it, for an error that says so."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How models are opened: which index ranks embeddings (`exact`, `auto`, `approximate`), and with how many threads."""
+
+    index: str = "auto"
+    threads: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """A version that answers."""
+
+    manifest: Manifest
+    recommender: Recommender
+
+    @property
+    def version(self) -> str:
+        """Its name in the store."""
+        return self.manifest.version
+
+    @property
+    def algorithm(self) -> str:
+        """LibRecommender's name of it; of two stages, the retriever's and the ranker's."""
+        return self.manifest.algorithm
+
+    @property
+    def kind(self) -> str:
+        """embedding, neighbourhood, network or two_stage."""
+        return self.manifest.kind
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What of a call's options it can honour."""
+        return self.recommender.scorer.options
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A version's folder while it is opened."""
+
+    store: ModelStore
+    manifest: Manifest
+    catalogue: Catalogue
+    opening: Opening
+
+    @property
+    def folder(self) -> Path:
+        return self.store.folder(self.manifest.version)
+
+    @property
+    def facts(self) -> Mapping[str, Json]:
+        return self.manifest.facts
+
+
+def open_model(store: ModelStore, version: str, live: Live, opening: Opening | None = None) -> ServedModel:
+    """Map a version's arrays. That its files are what was published is for `store.verify` to check before.
+
+    Raises UnknownVersion, ModelDamaged.
+    """
+    manifest = store.read(version)
+    build = _BUILDERS.get(manifest.kind)
+    if build is None:
+        raise ModelDamaged(version, FILE_NAME, f"a kind of {', '.join(_BUILDERS)}", manifest.kind)
+    arrays = CatalogueArrays.open(store.folder(version))
+    described, found = (manifest.users, manifest.items), (len(arrays.user_ids), len(arrays.item_ids))
+    if described != found:
+        raise ModelDamaged(version, FILE_NAME, f"{described} users and items", found)
+    catalogue = Catalogue(arrays, _kinds(manifest), all_teach=manifest.facts.get("all_teach") is True)
+    opened = _Opened(store, manifest, catalogue, opening or Opening())
+    scorer, ranking = build(opened)
+    return ServedModel(manifest, Recommender(catalogue, scorer, ranking, Freshness(live, catalogue)))
+
+
+def _kinds(manifest: Manifest) -> Sequence[str]:
+    kinds = manifest.facts.get("kinds", [])
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise ModelDamaged(manifest.version, FILE_NAME, "facts.kinds to be a list of names", kinds)
+    return [str(kind) for kind in kinds]
