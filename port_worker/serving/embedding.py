@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.encoders.encoder import Encoder
+from port_worker.serving.explanation import by_likeness
 from port_worker.serving.fold_in import FoldIn
 from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
 from port_worker.serving.similar import ItemSimilarity
@@ -38,30 +39,36 @@ class EmbeddingScorer:
     """A `Scorer` of vectors. Holds no state that a call changes."""
 
     def __init__(
-        self, arrays: EmbeddingArrays, fold_in: FoldIn, encoder: Encoder | None, similarity: ItemSimilarity
+        self, arrays: EmbeddingArrays, similarity: ItemSimilarity, fold_in: FoldIn | None, encoder: Encoder | None
     ) -> None:
         self._users = arrays.user_vectors
         self._items = arrays.item_vectors
+        self._similarity = similarity
         self._fold_in = fold_in
         self._encoder = encoder
-        self._similarity = similarity
-        self.explains: Literal["exact", "similarity"] = fold_in.explains
-        features = {"features"} if encoder is not None and encoder.takes_features else set()
-        self.options = frozenset({"recent", "fold_in", "similar", "dot", "diversity", "explain"} | features)
+        self._by_sequence = encoder is not None and encoder.takes_sequence
+        self._by_features = encoder is not None and encoder.takes_features
+        self._folds = self._by_sequence or fold_in is not None
+        self._takes_apart = not self._by_sequence and fold_in is not None and fold_in.exact
+        self.explains: Literal["exact", "similarity"] = "exact" if self._takes_apart else "similarity"
+        folding = {"recent", "fold_in"} if self._folds else set()
+        self.options = frozenset(
+            {"similar", "dot", "diversity", "explain"} | folding | ({"features"} if self._by_features else set())
+        )
 
     def check_features(self, features: Features) -> tuple[Features, list[str]]:
         """As `Scorer.check_features`."""
-        if self._encoder is None or not self._encoder.takes_features:
-            raise OptionError("features", "a model that learns from features", "another")
+        if self._encoder is None or not self._by_features:
+            raise OptionError("features", "none: this model has no features", ", ".join(sorted(features)))
         return self._encoder.check_features(features)
 
     def source(self, subject: Subject) -> Source:
         """As `Scorer.source`."""
         if subject.features is not None:
             return "features"
-        if subject.fresh or subject.row is None:
-            return "fold_in" if subject.items.size else "popular"
-        return "model"
+        if subject.row is not None and not (subject.fresh and self._folds and subject.items.size):
+            return "model"
+        return "fold_in" if self._folds and subject.items.size else "popular"
 
     def vectors(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
         """(b, d) of subjects whose source is not `popular`."""
@@ -76,11 +83,22 @@ class EmbeddingScorer:
         return vectors
 
     def _computed(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
-        rows = [subject.row for subject in subjects]
-        items = [subject.items for subject in subjects]
-        if self._encoder is not None and (self._encoder.takes_sequence or self._encoder.takes_features):
-            return self._encoder.vectors(items, rows, [subject.features for subject in subjects])
-        return self._fold_in.vectors(items, [subject.weights for subject in subjects], rows)
+        encoded = [place for place, each in enumerate(subjects) if self._by_sequence or each.features is not None]
+        vectors = np.empty((len(subjects), self._users.shape[1]), dtype=np.float32)
+        if encoded:
+            vectors[encoded] = self._encoded([subjects[place] for place in encoded])
+        folded = sorted(set(range(len(subjects))) - set(encoded))
+        if folded:
+            assert self._fold_in is not None
+            items, weights = zip(*((subjects[place].items, subjects[place].weights) for place in folded), strict=True)
+            vectors[folded] = self._fold_in.vectors(items, weights)
+        return vectors
+
+    def _encoded(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
+        assert self._encoder is not None
+        return self._encoder.vectors(
+            [each.items for each in subjects], [each.row for each in subjects], [each.features for each in subjects]
+        )
 
     def scores(self, subjects: Sequence[Subject]) -> Iterator[NDArray[np.float32] | None]:
         """As `Scorer.scores`."""
@@ -105,7 +123,9 @@ class EmbeddingScorer:
 
     def contributions(self, subject: Subject, row: int) -> NDArray[np.float32]:
         """As `Scorer.contributions`."""
-        return self._fold_in.contributions(subject.items, subject.weights, row)
+        if self._fold_in is not None and self._takes_apart:
+            return self._fold_in.contributions(subject.items, subject.weights, row)
+        return by_likeness(self._similarity, subject.items, subject.weights, row)
 
 
 class EmbeddingRanking:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.freshness import Freshness, Live
 from port_worker.serving.ranking import FullRanking, Ranking, Scorer
 from port_worker.serving.recommender import Recommender
 from port_worker.store.catalogue import CatalogueArrays
+from port_worker.store.arrays import Arrays
 from port_worker.store.embedding import KIND as EMBEDDING
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.errors import ModelDamaged
 from port_worker.store.manifest import FILE_NAME, Json, Manifest
 from port_worker.store.models import ModelStore
@@ -23,7 +23,7 @@ from port_worker.store.network import KIND as NETWORK
 from port_worker.store.two_stage import KIND as TWO_STAGE
 
 if TYPE_CHECKING:
-    from port_worker.serving.embedding import EmbeddingRanking, EmbeddingScorer
+    from port_worker.serving.embedding import EmbeddingScorer
 
 SUPPORT: Mapping[str, str] = {
     "features": "TwoTower, YouTubeRetrieval and the ranking networks but NCF, trained on a source with features",
@@ -98,10 +98,9 @@ def open_model(store: ModelStore, version: str, live: Live, opening: Opening | N
     build = _BUILDERS.get(manifest.kind)
     if build is None:
         raise ModelDamaged(version, FILE_NAME, f"a kind of {', '.join(_BUILDERS)}", manifest.kind)
+    _check_listed(manifest, CatalogueArrays)
     arrays = CatalogueArrays.open(store.folder(version))
-    described, found = (manifest.users, manifest.items), (len(arrays.user_ids), len(arrays.item_ids))
-    if described != found:
-        raise ModelDamaged(version, FILE_NAME, f"{described} users and items", found)
+    _check_sizes(manifest, (len(arrays.user_ids), len(arrays.item_ids)), "item_ids.npy")
     catalogue = Catalogue(arrays, _kinds(manifest), all_teach=manifest.facts.get("all_teach") is True)
     opened = _Opened(store, manifest, catalogue, opening or Opening())
     scorer, ranking = build(opened)
@@ -113,3 +112,72 @@ def _kinds(manifest: Manifest) -> Sequence[str]:
     if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         raise ModelDamaged(manifest.version, FILE_NAME, "facts.kinds to be a list of names", kinds)
     return [str(kind) for kind in kinds]
+
+
+def _embedding_scorer(opened: _Opened) -> EmbeddingScorer:
+    from port_worker.serving.embedding import EmbeddingScorer
+    from port_worker.serving.encoders.encoder import open_encoder
+    from port_worker.serving.fold_in import open_fold_in
+    from port_worker.serving.similar import ItemSimilarity
+
+    manifest = opened.manifest
+    _check_listed(manifest, EmbeddingArrays)
+    arrays = EmbeddingArrays.open(opened.folder)
+    _check_sizes(manifest, arrays.sizes, "item_vectors.npy")
+    biases = manifest.facts.get("bias_columns", 0)
+    similarity = ItemSimilarity(arrays.item_vectors, biases if isinstance(biases, int) else 0)
+    fold_in = open_fold_in(opened.folder, manifest, arrays.item_vectors)
+    return EmbeddingScorer(arrays, similarity, fold_in, open_encoder(opened.folder, manifest))
+
+
+def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
+    from port_worker.serving.embedding import EmbeddingRanking
+
+    scorer = _embedding_scorer(opened)
+    return scorer, EmbeddingRanking(scorer, vector_ranking(opened, scorer))
+
+
+def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:
+    from port_worker.serving.neighbourhood import open_neighbourhood
+
+    scorer = open_neighbourhood(opened.folder, opened.manifest, opened.catalogue.arrays)
+    return scorer, scorer
+
+
+def _network(opened: _Opened) -> tuple[Scorer, Ranking]:
+    from port_worker.serving.network import open_network
+
+    scorer = open_network(opened.folder, opened.manifest, opened.catalogue.arrays, opened.opening.threads)
+    return scorer, FullRanking(scorer)
+
+
+def _two_stage(opened: _Opened) -> tuple[Scorer, Ranking]:
+    from port_worker.serving.two_stage import TwoStageRanking, TwoStageScorer
+
+    retriever, retrieval = _embedding(opened)
+    ranker, _ranking = _network(opened)
+    scorer = TwoStageScorer(retriever, ranker)
+    candidates = opened.manifest.facts.get("candidates")
+    if type(candidates) is not int or candidates < 1:
+        raise ModelDamaged(opened.manifest.version, FILE_NAME, "facts.candidates to be a count", candidates)
+    return scorer, TwoStageRanking(scorer, retrieval, opened.catalogue.most_popular, candidates)
+
+
+_BUILDERS: Mapping[str, Callable[[_Opened], tuple[Scorer, Ranking]]] = {
+    EMBEDDING: _embedding,
+    NEIGHBOURHOOD: _neighbourhood,
+    NETWORK: _network,
+    TWO_STAGE: _two_stage,
+}
+
+
+def _check_listed(manifest: Manifest, *kinds: type[Arrays]) -> None:
+    missing = sorted({name for kind in kinds for name in kind.files()} - manifest.files.keys())
+    if missing:
+        raise ModelDamaged(manifest.version, FILE_NAME, "all arrays listed", f"no {', '.join(missing)}")
+
+
+def _check_sizes(manifest: Manifest, found: tuple[int, int], file: str) -> None:
+    described = (manifest.users, manifest.items)
+    if described != found:
+        raise ModelDamaged(manifest.version, file, f"{described} users and items", found)
