@@ -1,0 +1,164 @@
+"""RNN4Rec: gated cells that read the sequence from its oldest item, as Keras computes them in LibRecommender.
+
+Its cells are Keras' first version: gates by the hard sigmoid clip(0.2 x + 0.5, 0, 1), and a GRU whose reset gate comes
+before the recurrent product. The 0.2 and the 0.5 are multiplied into the kernels, so a gate is a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from port_worker.serving.encoders.parts import Features, Vectors, dense
+from port_worker.store.encoder import EncoderArrays, Recurrent
+
+_NORM_EPSILON = 1e-3
+"""Keras' default, which LibRecommender leaves as it is."""
+
+Activation = Callable[[Vectors], Vectors]
+
+
+class RecurrentBody:
+    """Sequences are aligned to their ends and the longest put first, so that at each step those that have begun are
+    the first rows: no step is computed for padding, and none has to be masked. An empty sequence is one step of the
+    padding item, as LibRecommender caches it for an unknown user.
+    """
+
+    def __init__(self, stored: EncoderArrays) -> None:
+        architecture = stored.description.architecture
+        assert isinstance(architecture, Recurrent)
+        self._embeds: Vectors = stored.arrays["seq_embeds"]
+        self._layers = [_layer(stored, architecture, layer) for layer in range(len(architecture.hidden_units))]
+        self._out = dense(stored.arrays, "out")
+        self._padding = np.array([stored.description.sizes.items], dtype=np.int32)
+
+    def outputs(
+        self, sequences: Sequence[NDArray[np.int32]], users: NDArray[np.intp], features: Sequence[Features | None]
+    ) -> Vectors:
+        """The dense layer over the last layer's state after the last item."""
+        begun = [sequence if len(sequence) else self._padding for sequence in sequences]
+        lengths = np.array([len(sequence) for sequence in begun])
+        order = np.argsort(-lengths, kind="stable")
+        steps = int(lengths[order[0]])
+        items = np.zeros((steps, len(begun)), dtype=np.int32)
+        for column, row in enumerate(order.tolist()):
+            items[steps - lengths[row] :, column] = begun[row]
+        waiting = np.searchsorted(lengths[order[::-1]], np.arange(steps, 0, -1))  # at each step, those that are shorter
+        counts = (len(begun) - waiting).tolist()
+        states = self._embeds[items]
+        for layer in self._layers:
+            states = layer.run(states, counts)
+        found = np.empty((len(begun), self._out.kernel.shape[1]), dtype=np.float32)
+        found[order] = self._out(states[-1])
+        return found
+
+
+class _Layer:
+    """One layer of cells. `units` wide; its output is normalised if there is a norm, and then squashed."""
+
+    gates: int
+    """How many of the kernels' parts are gates; they come first, and the candidate last."""
+
+    def __init__(self, kernel: Vectors, recurrent: Vectors, bias: Vectors, norm: tuple[Vectors, Vectors] | None) -> None:
+        self.units = len(recurrent)
+        self.kernel, self.recurrent, self.bias = kernel.copy(), recurrent.copy(), bias.copy()
+        gates = slice(self.gates * self.units)
+        for array in (self.kernel, self.recurrent, self.bias):
+            array[..., gates] *= np.float32(0.2)
+        self.bias[gates] += np.float32(0.5)
+        self.norm = norm
+
+    def run(self, inputs: Vectors, counts: Sequence[int]) -> Vectors:
+        """(steps, b, inputs) to (steps, b, units); at each step the first `counts` of the rows have begun."""
+        steps, batch, width = inputs.shape
+        projected: Vectors = inputs.reshape(steps * batch, width) @ self.kernel
+        projected += self.bias
+        states = np.zeros((steps, batch, self.units), dtype=np.float32)
+        self.step_through(projected.reshape(steps, batch, -1), states, counts)
+        return states if self.norm is None else _normalised(states, *self.norm)
+
+    def step_through(self, projected: Vectors, states: Vectors, counts: Sequence[int]) -> None:
+        """Fill in `states` (steps, b, units), which are 0, from the inputs' part of each gate."""
+        raise NotImplementedError
+
+    def squash(self, inputs: Vectors) -> None:
+        """In place. With a norm the cells themselves are linear."""
+        if self.norm is None:
+            np.tanh(inputs, out=inputs)
+
+
+class _Gru(_Layer):
+    gates = 2
+
+    def __init__(self, *parts: Vectors, norm: tuple[Vectors, Vectors] | None) -> None:
+        super().__init__(*parts, norm)
+        split = 2 * self.units
+        self.gate_recurrent = np.ascontiguousarray(self.recurrent[:, :split])
+        self.candidate_recurrent = np.ascontiguousarray(self.recurrent[:, split:])
+
+    def step_through(self, projected: Vectors, states: Vectors, counts: Sequence[int]) -> None:
+        units, state = self.units, np.zeros(states.shape[1:], dtype=np.float32)
+        for step, count in enumerate(counts):
+            begun, inputs = state[:count], projected[step, :count]
+            gates = begun @ self.gate_recurrent
+            gates += inputs[:, : 2 * units]
+            _clip(gates)
+            update, reset = gates[:, :units], gates[:, units:]
+            reset *= begun
+            candidate = reset @ self.candidate_recurrent
+            candidate += inputs[:, 2 * units :]
+            self.squash(candidate)
+            begun -= candidate
+            begun *= update
+            begun += candidate
+            states[step, :count] = begun
+
+
+class _Lstm(_Layer):
+    gates = 3
+
+    def step_through(self, projected: Vectors, states: Vectors, counts: Sequence[int]) -> None:
+        units, shape = self.units, states.shape[1:]
+        outputs, memories = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+        for step, count in enumerate(counts):
+            output, memory = outputs[:count], memories[:count]
+            cell = output @ self.recurrent
+            cell += projected[step, :count]
+            gates, candidate = cell[:, : 3 * units], cell[:, 3 * units :]
+            _clip(gates)
+            self.squash(candidate)
+            candidate *= gates[:, :units]
+            memory *= gates[:, units : 2 * units]
+            memory += candidate
+            output[...] = memory
+            self.squash(output)
+            output *= gates[:, 2 * units :]
+            states[step, :count] = output
+
+
+def _layer(stored: EncoderArrays, architecture: Recurrent, layer: int) -> _Layer:
+    arrays = stored.arrays
+    kernel, recurrent, bias = (arrays[f"{name}_{layer}"] for name in ("kernel", "recurrent", "bias"))
+    norm = (arrays[f"norm_scale_{layer}"], arrays[f"norm_shift_{layer}"]) if architecture.layer_norm else None
+    if architecture.cell == "gru":
+        return _Gru(kernel, recurrent, bias, norm=norm)
+    units = architecture.hidden_units[layer]
+    # Keras has them as input, forget, candidate, output.
+    gates_first = np.r_[: 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
+    return _Lstm(kernel[:, gates_first], recurrent[:, gates_first], bias[gates_first], norm)
+
+
+def _clip(gates: Vectors) -> None:
+    np.maximum(gates, 0, out=gates)  # np.clip takes several times as long to call
+    np.minimum(gates, 1, out=gates)
+
+
+def _normalised(states: Vectors, scale: Vectors, shift: Vectors) -> Vectors:
+    centred = states - states.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    centred /= np.sqrt(variance + np.float32(_NORM_EPSILON))
+    centred *= scale
+    centred += shift
+    return np.tanh(centred, out=centred)
