@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 Features = Mapping[str, object]
 
+_ZERO = np.zeros((), dtype=np.float32)  # a Python 0 would be converted at each call
+
 
 class Body(Protocol):
     """An architecture with its numbers."""
@@ -33,7 +35,7 @@ class Dense(NamedTuple):
 
     def __call__(self, inputs: Vectors) -> Vectors:
         """(b, inputs) to (b, units), the caller's own."""
-        found: Vectors = inputs @ self.kernel
+        found: Vectors = np.dot(inputs, self.kernel)  # cheaper to call than `@`
         found += self.bias
         return found
 
@@ -45,7 +47,7 @@ def dense(arrays: Mapping[str, NDArray[Any]], name: str) -> Dense:
 
 def relu(inputs: Vectors) -> Vectors:
     """In place."""
-    return np.maximum(inputs, 0, out=inputs)
+    return np.maximum(inputs, _ZERO, out=inputs)
 
 
 def padded(sequences: Sequence[NDArray[np.int32]], length: int, pad: int) -> NDArray[np.int32]:
