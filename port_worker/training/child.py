@@ -73,6 +73,7 @@ def train(job: Job, reporter: Reporter) -> Done:
     reporter.report("extract", 0.0, rows=0)
     source = open_source(job.source)
     data = dataset.prepare(source.interactions(lambda rows: reporter.report("extract", 0.0, rows=rows)))
+    data = dataset.described(data, source)
     params = fit.fitting_params(job.algorithm, job.params, len(data.item_ids))
     reporter.report("prepare", 0.0, rows=data.rows)
     fit.load_libraries()

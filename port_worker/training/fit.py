@@ -74,7 +74,8 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporte
 
     with _private_graph(chosen):
         reporter.report("fit", 0.0, epochs=epochs)
-        train_set, info = dataset.train_set(data, weighted=chosen.family == "als", seed=seed)
+        weighted = chosen.family == "als"
+        train_set, info = dataset.train_set(data, weighted=weighted, seed=seed, features=chosen.features)
         model = _new_model(chosen, params, info)
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
