@@ -14,14 +14,13 @@ from typing import Any, TypeVar, cast, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.store.embedding import Problem, _load, file_name
+from port_worker.store.arrays import Problem, Shape, _load, file_name, not_finite, rows_problem
 from port_worker.store.errors import ModelDamaged, ModelRefused
+from port_worker.store.features import FeatureSide
 from port_worker.store.manifest import FILE_NAME, Json
 
 PREFIX = "encoder_"
 """What the names of an encoder's arrays begin with, so that they never meet those of the model beside them."""
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Recurrent:
         """Of the arrays that belong to this architecture."""
         gates = {"gru": 3, "lstm": 4}[self.cell]
         inputs = (self.hidden_units[0], *self.hidden_units)
-        found = {"seq_embeds": (sizes.items + 1, self.hidden_units[0])}
+        found: dict[str, Shape] = {"seq_embeds": (sizes.items + 1, self.hidden_units[0])}
         for layer, (width, units) in enumerate(zip(inputs, self.hidden_units, strict=False)):
             found[f"kernel_{layer}"] = (width, gates * units)
             found[f"recurrent_{layer}"] = (units, gates * units)
@@ -87,7 +86,7 @@ class Dilation:
         """`kernel_<i>` is (taps, inputs, filters), the earlier step's tap first."""
         width = sizes.embed_size
         inputs = (width, *(self.filters for _ in self.dilations))
-        found = {"user_embeds": (sizes.users + 1, width), "seq_embeds": (sizes.items + 1, width)}
+        found: dict[str, Shape] = {"user_embeds": (sizes.users + 1, width), "seq_embeds": (sizes.items + 1, width)}
         for layer, wide in enumerate(inputs[:-1]):
             found |= {f"kernel_{layer}": (2, wide, self.filters), f"bias_{layer}": (self.filters,)}
         return found | _dense("point", self.filters, self.filters) | _dense("out", self.filters, width)
@@ -101,38 +100,33 @@ class Dilation:
 class Tower:
     """TwoTower and YouTubeRetrieval: dense layers over the user's row or the sequence's sum, and the user's features.
 
-    Batch normalisation is part of the layers' numbers. sparse_size: rows of the table of feature values; sparse_names:
-    the features that have one of them each; dense_names: those that are a number each.
+    Batch normalisation is part of the layers' numbers. features: those of users; each is a row of the table of
+    `sparse_size` rows, or a number that a row is multiplied by.
     """
 
     hidden_units: tuple[int, ...]
-    sparse_size: int = 0
-    sparse_names: tuple[str, ...] = ()
-    dense_names: tuple[str, ...] = ()
-
-    @property
-    def has_features(self) -> bool:
-        """Whether the user's features are among what it looks at."""
-        return bool(self.sparse_names or self.dense_names)
+    sparse_size: int
+    features: FeatureSide
 
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         """`user_sparse` and `user_dense` hold what the model knows of each user, and in a last row of none."""
         width, users = sizes.embed_size, sizes.users
-        found = {"seq_embeds": (sizes.items, width)} if sizes.max_seq_len else {"user_embeds": (users + 1, width)}
-        if self.sparse_names:
-            found["sparse_embeds"] = (self.sparse_size, width)
-            found["user_sparse"] = (users + 1, len(self.sparse_names))
-        if self.dense_names:
-            found["dense_embeds"] = (len(self.dense_names), width)
-            found["user_dense"] = (users + 1, len(self.dense_names))
-        inputs = (width * (1 + len(self.sparse_names) + len(self.dense_names)), *self.hidden_units)
+        sparse, dense = len(self.features.sparse), len(self.features.dense)
+        found: dict[str, Shape] = {"user_embeds": (users + 1, width)}
+        if sizes.max_seq_len:
+            found = {"seq_embeds": (sizes.items, width)}
+        if sparse:
+            found |= {"sparse_embeds": (self.sparse_size, width), "user_sparse": (users + 1, sparse)}
+        if dense:
+            found |= {"dense_embeds": (dense, width), "user_dense": (users + 1, dense)}
+        inputs = (width * (1 + sparse + dense), *self.hidden_units)
         for layer, (wide, units) in enumerate(zip(inputs, self.hidden_units, strict=False)):
             found |= {f"kernel_{layer}": (wide, units), f"bias_{layer}": (units,)}
         return found
 
     def problem(self) -> str | None:
         """What is wrong with the numbers themselves."""
-        return _positive("hidden_units", self.hidden_units)
+        return _positive("hidden_units", self.hidden_units) or self.features.index_problem(self.sparse_size)
 
 
 Architecture = Recurrent | Convolution | Dilation | Tower
@@ -171,10 +165,15 @@ class Description:
     sizes: Sizes
     architecture: Architecture
 
+    @property
+    def features(self) -> FeatureSide:
+        """Those of users that are looked at."""
+        return self.architecture.features if isinstance(self.architecture, Tower) else FeatureSide()
+
     def to_json(self) -> dict[str, Json]:
         """For the manifest."""
-        document = {"algorithm": self.algorithm, **asdict(self.sizes), **asdict(self.architecture)}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in document.items()}
+        document = _plain({"algorithm": self.algorithm, **asdict(self.sizes), **asdict(self.architecture)})
+        return cast("dict[str, Json]", document)
 
     @classmethod
     def from_json(cls, document: Json) -> Description:
@@ -250,14 +249,13 @@ class EncoderArrays:
 
     def _content_problem(self) -> Problem | None:
         for name, array in self.arrays.items():
-            bad = int(np.count_nonzero(~np.isfinite(array)))
-            if bad:
-                return Problem(PREFIX + name, "finite numbers", f"{bad} that are not")
+            problem = not_finite(PREFIX + name, array)
+            if problem:
+                return problem
         sparse = self.arrays.get("user_sparse")
-        if sparse is not None and (sparse.min() < 0 or sparse.max() >= len(self.arrays["sparse_embeds"])):
-            expected = f"rows 0 to {len(self.arrays['sparse_embeds']) - 1}"
-            return Problem(PREFIX + "user_sparse", expected, f"{sparse.min()}, {sparse.max()}")
-        return None
+        if sparse is None:
+            return None
+        return rows_problem(PREFIX + "user_sparse", sparse, len(self.arrays["sparse_embeds"]))
 
 
 def files(description: Description) -> tuple[str, ...]:
@@ -277,24 +275,33 @@ def _positive(name: str, numbers: tuple[int, ...]) -> str | None:
     return None if numbers and min(numbers) > 0 else f"{name} of 1 at least"
 
 
+def _plain(value: Any) -> Json:
+    """As JSON has it: tuples are lists."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
 _Part = TypeVar("_Part")
 
 
 def _taken(part: type[_Part], rest: dict[str, Json]) -> _Part:
     """That part of a description; its keys are taken out of `rest`."""
     hints = get_type_hints(part)
-    found = {}
-    for field in fields(cast("Any", part)):
-        value = rest.pop(field.name, None)
-        if not _is_of(value, hints[field.name]):
-            raise ValueError(f"{field.name}: expected {field.type}, found {value!r}")
-        found[field.name] = tuple(value) if isinstance(value, list) else value
-    return part(**found)
+    return part(
+        **{field.name: _read(field.name, rest.pop(field.name, None), hints) for field in fields(cast("Any", part))}
+    )
 
 
-def _is_of(value: Json, hint: object) -> bool:
-    """Exactly of a type: a bool is no int. A tuple is a list in JSON."""
-    member = {tuple[int, ...]: int, tuple[str, ...]: str}.get(cast("Any", hint))
-    if member is None:
-        return type(value) is hint
-    return isinstance(value, list) and all(type(each) is member for each in value)
+def _read(name: str, value: Json, hints: Mapping[str, Any]) -> Any:
+    """A value of exactly its type, so a bool is no int."""
+    hint = hints[name]
+    if hint is FeatureSide:
+        return FeatureSide.from_json(value)
+    if hint == tuple[int, ...]:
+        if isinstance(value, list) and all(type(each) is int for each in value):
+            return tuple(value)
+        raise ValueError(f"{name}: expected integers, found {value!r}")
+    if type(value) is not hint:
+        raise ValueError(f"{name}: expected {hint.__name__}, found {value!r}")
+    return value

@@ -19,11 +19,23 @@ from port_worker.store.encoder import (
     Sizes,
     Tower,
 )
+from port_worker.store.features import FeatureSide
+from port_worker.training.dataset import TrainingData
+from port_worker.training.feature_layout import FeatureLayout, feature_layout
 
 _BN_EPSILON = 1e-3
 """Of tf.layers.batch_normalization, which LibRecommender leaves as it is."""
 
 Arrays = dict[str, NDArray[Any]]
+Variables = Mapping[str, NDArray[np.float32]]
+
+
+class _Fitted(NamedTuple):
+    """What there is to export from. Variables by the names that they have in the graph."""
+
+    model: Any
+    variables: Variables
+    layout: FeatureLayout | None
 
 
 class _Exported(NamedTuple):
@@ -31,8 +43,8 @@ class _Exported(NamedTuple):
     arrays: Arrays
 
 
-def encoder_arrays(model: Any) -> EncoderArrays | None:
-    """The encoder of a fitted model, None for an algorithm that has none.
+def encoder_arrays(model: Any, data: TrainingData) -> EncoderArrays | None:
+    """The encoder of a model that was fitted to `data`, None for an algorithm that has none.
 
     `model` is one of LibRecommender's that was fitted in a graph of its own, where Keras counts its layers from the
     first: their variables are asked for by name. Raises KeyError for a variable that is not there.
@@ -40,12 +52,13 @@ def encoder_arrays(model: Any) -> EncoderArrays | None:
     algorithm = model.model_name
     if algorithm not in ARCHITECTURES:
         return None
-    architecture, arrays = _EXPORTERS[algorithm](model, _variables(model))
+    fitted = _Fitted(model, _variables(model), feature_layout(model.data_info, data))
+    architecture, arrays = _EXPORTERS[algorithm](fitted)
     description = Description(algorithm, _sizes(model), architecture)
     return EncoderArrays(description, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def _variables(model: Any) -> Mapping[str, NDArray[np.float32]]:
+def _variables(model: Any) -> Variables:
     """What the graph's variables hold, by name; those that belong to the optimiser are left out."""
     import tensorflow.compat.v1 as tf
 
@@ -66,7 +79,8 @@ def _sizes(model: Any) -> Sizes:
     )
 
 
-def _recurrent(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exported:
+def _recurrent(fitted: _Fitted) -> _Exported:
+    model, variables, _ = fitted
     cell, units = model.rnn_type, tuple(model.hidden_units)
     arrays = {"seq_embeds": variables["embedding/seq_embeds_var"], **_dense(variables, "out", "dense")}
     for layer in range(len(units)):
@@ -81,7 +95,8 @@ def _recurrent(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exp
     return _Exported(Recurrent(cell, units, bool(model.use_ln)), arrays)
 
 
-def _convolution(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exported:
+def _convolution(fitted: _Fitted) -> _Exported:
+    model, variables, _ = fitted
     length = model.max_seq_len
     heights = [_nth("conv1d", index) for index in range(length)]
     vertical = _nth("conv1d", length)
@@ -96,7 +111,8 @@ def _convolution(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _E
     return _Exported(Convolution(model.nh_filters, model.nv_filters), arrays)
 
 
-def _dilation(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exported:
+def _dilation(fitted: _Fitted) -> _Exported:
+    model, variables, _ = fitted
     dilations = tuple(2**layer for layer in range(model.n_layers_per_block)) * model.n_blocks
     point = _nth("conv1d", len(dilations))
     arrays = {
@@ -111,17 +127,48 @@ def _dilation(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Expo
     return _Exported(Dilation(model.n_filters, dilations), arrays)
 
 
-def _youtube(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exported:
-    arrays = {"seq_embeds": variables["embedding/seq_embeds_var"], **_tower_layers(model, variables, "mlp")}
-    return _Exported(Tower(tuple(model.hidden_units)), arrays)
+def _youtube(fitted: _Fitted) -> _Exported:
+    return _tower(fitted, "mlp", {"seq_embeds": fitted.variables["embedding/seq_embeds_var"]})
 
 
-def _two_tower(model: Any, variables: Mapping[str, NDArray[np.float32]]) -> _Exported:
-    arrays = {"user_embeds": variables["embedding/user_embeds_var"], **_tower_layers(model, variables, "user_tower")}
-    return _Exported(Tower(tuple(model.hidden_units)), arrays)
+def _two_tower(fitted: _Fitted) -> _Exported:
+    return _tower(fitted, "user_tower", {"user_embeds": fitted.variables["embedding/user_embeds_var"]})
 
 
-_EXPORTERS: Mapping[str, Callable[[Any, Mapping[str, NDArray[np.float32]]], _Exported]] = {
+def _tower(fitted: _Fitted, scope: str, embeds: Arrays) -> _Exported:
+    features, feature_arrays = _features(fitted)
+    sparse_size = len(feature_arrays.get("sparse_embeds", ()))
+    architecture = Tower(tuple(fitted.model.hidden_units), sparse_size, features)
+    return _Exported(architecture, {**embeds, **feature_arrays, **_tower_layers(fitted.model, fitted.variables, scope)})
+
+
+def _features(fitted: _Fitted) -> tuple[FeatureSide, Arrays]:
+    """The features of users, their embeddings, and each user's: in a last row those of a user of whom none is known."""
+    if fitted.layout is None:
+        return FeatureSide(), {}
+    layout, side, arrays = fitted.layout, FeatureSide.from_json(fitted.layout.facts["user"]), Arrays()
+    if side.sparse:
+        unknown = np.array([[feature.unknown for feature in side.sparse]], dtype=np.int32)
+        arrays["sparse_embeds"] = _with_unknown(fitted.variables["embedding/sparse_embeds_var"], side)
+        arrays["user_sparse"] = np.concatenate([layout.user_sparse, unknown])
+    if side.dense:
+        fields = [feature.field for feature in side.dense]
+        arrays["dense_embeds"] = fitted.variables["embedding/dense_embeds_var"][fields]
+        arrays["user_dense"] = np.concatenate([layout.user_dense, np.zeros((1, len(fields)), dtype=np.float32)])
+    return side, arrays
+
+
+def _with_unknown(embeds: NDArray[np.float32], side: FeatureSide) -> NDArray[np.float32]:
+    """The table, where what no training row had is the mean of what they had: LibRecommender leaves in it what it was
+    initialised to, which is noise."""
+    found = embeds.copy()
+    for feature in side.sparse:
+        if feature.indices and not feature.unknown_learnt:
+            found[feature.unknown] = embeds[list(feature.indices.values())].mean(axis=0)
+    return found
+
+
+_EXPORTERS: Mapping[str, Callable[[_Fitted], _Exported]] = {
     "RNN4Rec": _recurrent,
     "Caser": _convolution,
     "WaveNet": _dilation,
@@ -130,7 +177,7 @@ _EXPORTERS: Mapping[str, Callable[[Any, Mapping[str, NDArray[np.float32]]], _Exp
 }
 
 
-def _tower_layers(model: Any, variables: Mapping[str, NDArray[np.float32]], scope: str) -> Arrays:
+def _tower_layers(model: Any, variables: Variables, scope: str) -> Arrays:
     """The dense layers, with the batch normalisation that comes before each."""
     arrays: Arrays = {}
     for layer in range(len(model.hidden_units)):
@@ -143,7 +190,7 @@ def _tower_layers(model: Any, variables: Mapping[str, NDArray[np.float32]], scop
 
 
 def _normalised_before(
-    kernel: NDArray[np.float32], bias: NDArray[np.float32], variables: Mapping[str, NDArray[np.float32]], name: str
+    kernel: NDArray[np.float32], bias: NDArray[np.float32], variables: Variables, name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """A layer that does to its inputs what batch normalisation by moving averages and then the layer do."""
     mean, variance, gamma, beta = (
@@ -154,14 +201,14 @@ def _normalised_before(
     return (scale[:, None] * kernel).astype(np.float32), (shift @ kernel + bias).astype(np.float32)
 
 
-def _embeds(variables: Mapping[str, NDArray[np.float32]]) -> Arrays:
+def _embeds(variables: Variables) -> Arrays:
     return {
         "user_embeds": variables["embedding/user_embeds_var"],
         "seq_embeds": variables["embedding/seq_embeds_var"],
     }
 
 
-def _dense(variables: Mapping[str, NDArray[np.float32]], ours: str, theirs: str) -> Arrays:
+def _dense(variables: Variables, ours: str, theirs: str) -> Arrays:
     return {f"{ours}_kernel": variables[f"{theirs}/kernel"], f"{ours}_bias": variables[f"{theirs}/bias"]}
 
 

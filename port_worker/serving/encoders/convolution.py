@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
-from port_worker.serving.encoders.parts import Features, Vectors, dense, padded, relu
+from port_worker.serving.encoders.parts import Given, Vectors, dense, padded, relu
 from port_worker.store.encoder import Convolution, EncoderArrays
 
 _TOGETHER = 10
@@ -43,17 +41,15 @@ class ConvolutionBody:
         self._bias: Vectors = arrays["horizontal_bias"].reshape(-1)
         self._vertical, self._out = dense(arrays, "vertical"), dense(arrays, "out")
 
-    def outputs(
-        self, sequences: Sequence[NDArray[np.int32]], users: NDArray[np.intp], features: Sequence[Features | None]
-    ) -> Vectors:
+    def outputs(self, given: Given) -> Vectors:
         """The user's vector, then the filters' through a dense layer."""
-        batch, width = len(sequences), self._embeds.shape[1]
-        seen = self._embeds[padded(sequences, self._length, self._padding)]
+        batch, width = len(given.sequences), self._embeds.shape[1]
+        seen = self._embeds[padded(given.sequences, self._length, self._padding)]
         best = self._best(seen)
         best += self._bias
         across = seen.transpose(0, 2, 1).reshape(batch * width, self._length)
         both = np.concatenate([best, self._vertical(across).reshape(batch, -1)], axis=1)
-        return np.concatenate([self._users[users], relu(self._out(relu(both)))], axis=1)
+        return np.concatenate([self._users[given.users], relu(self._out(relu(both)))], axis=1)
 
     def _best(self, seen: Vectors) -> Vectors:
         """(b, length * filters): the largest answer of each filter at any position. The bias and the rectifier keep

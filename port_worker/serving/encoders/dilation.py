@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
-from port_worker.serving.encoders.parts import Dense, Features, Vectors, dense, padded, relu
+from port_worker.serving.encoders.parts import Dense, Given, Vectors, dense, padded, relu
 from port_worker.store.encoder import Dilation, EncoderArrays
 
 
@@ -27,15 +24,13 @@ class DilationBody:
         ]
         self._point, self._out = dense(arrays, "point"), dense(arrays, "out")
 
-    def outputs(
-        self, sequences: Sequence[NDArray[np.int32]], users: NDArray[np.intp], features: Sequence[Features | None]
-    ) -> Vectors:
+    def outputs(self, given: Given) -> Vectors:
         """The user's vector, then the filters' through a dense layer."""
-        steps = self._embeds[padded(sequences, self._length, self._padding)]
+        steps = self._embeds[padded(given.sequences, self._length, self._padding)]
         for apart, layer in self._layers:
             steps = relu(layer(_with_earlier(steps, apart))).reshape(*steps.shape[:2], -1)
         answers = relu(self._point(steps.reshape(-1, steps.shape[2]))).reshape(steps.shape)
-        return np.concatenate([self._users[users], self._out(answers.max(axis=1))], axis=1)
+        return np.concatenate([self._users[given.users], self._out(answers.max(axis=1))], axis=1)
 
 
 def _with_earlier(steps: Vectors, apart: int) -> Vectors:

@@ -8,23 +8,30 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
-Features = Mapping[str, object]
+from port_worker.serving.features import FeatureRows
 
+Vectors = NDArray[np.float32]
 _ZERO = np.zeros((), dtype=np.float32)  # a Python 0 would be converted at each call
+
+
+class Given(NamedTuple):
+    """What there is to compute the vectors of b users from.
+
+    sequences: b arrays of item rows, oldest first, none longer than the encoder's. users: (b,) rows of the users, the
+    number of users for one that is unknown. features: those that the model learns from, b rows.
+    """
+
+    sequences: Sequence[NDArray[np.int32]]
+    users: NDArray[np.intp]
+    features: FeatureRows
 
 
 class Body(Protocol):
     """An architecture with its numbers."""
 
-    def outputs(
-        self, sequences: Sequence[NDArray[np.int32]], users: NDArray[np.intp], features: Sequence[Features | None]
-    ) -> Vectors:
-        """(b, k) what comes before normalisation and bias.
-
-        sequences: b arrays of item rows, oldest first, none longer than the encoder's. users: (b,) rows of the users,
-        the number of users for one that is unknown.
-        """
+    def outputs(self, given: Given) -> Vectors:
+        """(b, k) what comes before normalisation and bias; the caller's own."""
+        ...
 
 
 class Dense(NamedTuple):

@@ -7,11 +7,11 @@ before the recurrent product. The 0.2 and the 0.5 are multiplied into the kernel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from port_worker.serving.encoders.parts import Features, Vectors, dense
+from port_worker.serving.encoders.parts import Given, Vectors, dense
 from port_worker.store.encoder import EncoderArrays, Recurrent
 
 _NORM_EPSILON = 1e-3
@@ -36,11 +36,9 @@ class RecurrentBody:
         self._out = dense(stored.arrays, "out")
         self._padding = np.array([stored.description.sizes.items], dtype=np.int32)
 
-    def outputs(
-        self, sequences: Sequence[NDArray[np.int32]], users: NDArray[np.intp], features: Sequence[Features | None]
-    ) -> Vectors:
+    def outputs(self, given: Given) -> Vectors:
         """The dense layer over the last layer's state after the last item."""
-        begun = [sequence if len(sequence) else self._padding for sequence in sequences]
+        begun = [sequence if len(sequence) else self._padding for sequence in given.sequences]
         lengths = np.array([len(sequence) for sequence in begun])
         order = np.argsort(-lengths, kind="stable")
         steps = int(lengths[order[0]])
@@ -57,20 +55,28 @@ class RecurrentBody:
         return found
 
 
+class _Numbers(NamedTuple):
+    """Of one layer; gates first, the candidate's part last. norm: scale and shift of the layer's normalised output."""
+
+    kernel: Vectors
+    recurrent: Vectors
+    bias: Vectors
+    norm: tuple[Vectors, Vectors] | None
+
+
 class _Layer:
     """One layer of cells. `units` wide; its output is normalised if there is a norm, and then squashed."""
 
     gates: int
-    """How many of the kernels' parts are gates; they come first, and the candidate last."""
 
-    def __init__(self, kernel: Vectors, recurrent: Vectors, bias: Vectors, norm: tuple[Vectors, Vectors] | None) -> None:
-        self.units = len(recurrent)
-        self.kernel, self.recurrent, self.bias = kernel.copy(), recurrent.copy(), bias.copy()
+    def __init__(self, numbers: _Numbers) -> None:
+        self.units = len(numbers.recurrent)
+        self.kernel, self.recurrent, self.bias = (array.copy() for array in numbers[:3])
+        self.norm = numbers.norm
         gates = slice(self.gates * self.units)
         for array in (self.kernel, self.recurrent, self.bias):
             array[..., gates] *= np.float32(0.2)
         self.bias[gates] += np.float32(0.5)
-        self.norm = norm
 
     def run(self, inputs: Vectors, counts: Sequence[int]) -> Vectors:
         """(steps, b, inputs) to (steps, b, units); at each step the first `counts` of the rows have begun."""
@@ -94,8 +100,8 @@ class _Layer:
 class _Gru(_Layer):
     gates = 2
 
-    def __init__(self, *parts: Vectors, norm: tuple[Vectors, Vectors] | None) -> None:
-        super().__init__(*parts, norm)
+    def __init__(self, numbers: _Numbers) -> None:
+        super().__init__(numbers)
         split = 2 * self.units
         self.gate_recurrent = np.ascontiguousarray(self.recurrent[:, :split])
         self.candidate_recurrent = np.ascontiguousarray(self.recurrent[:, split:])
@@ -144,11 +150,11 @@ def _layer(stored: EncoderArrays, architecture: Recurrent, layer: int) -> _Layer
     kernel, recurrent, bias = (arrays[f"{name}_{layer}"] for name in ("kernel", "recurrent", "bias"))
     norm = (arrays[f"norm_scale_{layer}"], arrays[f"norm_shift_{layer}"]) if architecture.layer_norm else None
     if architecture.cell == "gru":
-        return _Gru(kernel, recurrent, bias, norm=norm)
+        return _Gru(_Numbers(kernel, recurrent, bias, norm))
     units = architecture.hidden_units[layer]
     # Keras has them as input, forget, candidate, output.
     gates_first = np.r_[: 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
-    return _Lstm(kernel[:, gates_first], recurrent[:, gates_first], bias[gates_first], norm)
+    return _Lstm(_Numbers(kernel[:, gates_first], recurrent[:, gates_first], bias[gates_first], norm))
 
 
 def _clip(gates: Vectors) -> None:
@@ -157,9 +163,10 @@ def _clip(gates: Vectors) -> None:
 
 
 def _normalised(states: Vectors, scale: Vectors, shift: Vectors) -> Vectors:
-    centred = states - states.mean(axis=-1, keepdims=True)
+    centred: Vectors = states - states.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
     centred /= np.sqrt(variance + np.float32(_NORM_EPSILON))
     centred *= scale
     centred += shift
-    return np.tanh(centred, out=centred)
+    np.tanh(centred, out=centred)
+    return centred
