@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from port_worker.store import embedding, neighbourhood, network
 from port_worker.store.catalogue import CatalogueArrays, by_popularity
 from port_worker.store.embedding import EmbeddingArrays
+from port_worker.store.fold_in import FACT as FOLD_IN
+from port_worker.store.fold_in import fact_of
 from port_worker.training.catalogue import Algorithm, Params
 from port_worker.training.dataset import TrainingData
 from port_worker.training.exported import Exported, Part
@@ -71,19 +73,18 @@ def exported(algorithm: Algorithm, params: Params, model: Any, info: Any, data: 
     return _EXPORTS[algorithm.kind](algorithm, params, model, info, data)
 
 
-def _embedding(algorithm: Algorithm, params: Params, model: Any, info: Any, data: TrainingData) -> Exported:
+def _embedding(algorithm: Algorithm, params: Params, model: Any, _info: Any, data: TrainingData) -> Exported:
     from port_worker.training.encoder_export import encoder_arrays
-    from port_worker.training.fold_in_export import fold_in_of
+    from port_worker.training.fold_in_export import bias_columns, export_fold_in
 
     arrays = embedding_arrays(model, data)
-    encoder = encoder_arrays(model, info, data)
-    fold_in = fold_in_of(algorithm.name, params, arrays, data)
-    parts: list[Part] = [arrays, *fold_in.parts]
-    facts = fold_in.facts
+    fold_in = export_fold_in(algorithm.name, params, arrays, catalogue_arrays(data))
+    encoder = encoder_arrays(model, data)
+    facts: dict[str, Json] = {"bias_columns": bias_columns(algorithm.name), FOLD_IN: fact_of(fold_in.facts)}
     if encoder is not None:
-        parts.append(encoder)
-        facts |= {"encoder": encoder.description.to_json()}
-    return Exported(embedding.KIND, tuple(parts), facts)
+        facts["encoder"] = encoder.description.to_json()
+    parts: tuple[Part | None, ...] = (arrays, fold_in.arrays, encoder)
+    return Exported(embedding.KIND, tuple(part for part in parts if part is not None), facts)
 
 
 def _neighbourhood(algorithm: Algorithm, params: Params, model: Any, _info: Any, data: TrainingData) -> Exported:
