@@ -79,7 +79,9 @@ class LeastSquares:
     def _confidence(self, met: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
         """How much surer than 1 the model is of each item."""
         squares = np.einsum("ij,ij->i", met, met)
-        bound = np.divide(_LARGEST_CONFIDENCE * self._least_sure, squares, where=squares > 0, out=np.zeros_like(squares))
+        bound = np.divide(
+            _LARGEST_CONFIDENCE * self._least_sure, squares, where=squares > 0, out=np.zeros_like(squares)
+        )
         return np.minimum(self._alpha * weights.astype(np.float64), bound)
 
     def _system(self, met: NDArray[np.float64], sure: NDArray[np.float64]) -> NDArray[np.float64]:
