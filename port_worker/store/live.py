@@ -40,7 +40,6 @@ _DROP_OLDEST = "DELETE FROM feedback WHERE arrival IN (SELECT arrival FROM feedb
 _DROP = "DELETE FROM feedback WHERE arrival = ? AND user = ? AND item = ? AND time = ?"
 _SLICE = f"""SELECT arrival, user, item, time FROM feedback
     WHERE arrival > ? AND arrival <= ? ORDER BY arrival LIMIT {SLICE_ROWS}"""  # noqa: S608
-_SLICE = f"SELECT arrival, user, item, time FROM feedback WHERE arrival > ? AND arrival <= ? ORDER BY arrival LIMIT {SLICE_ROWS}"  # noqa: S608
 _OF_USER = f"""SELECT item, weight, time FROM feedback
     WHERE bucket = ? AND user = ? ORDER BY arrival DESC LIMIT {MAX_OF_USER}"""  # noqa: S608
 _LAST = "SELECT max(arrival) FROM feedback"

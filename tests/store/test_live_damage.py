@@ -131,7 +131,7 @@ def test_a_home_that_cannot_be_written_serves(live: LiveStore, path: Path) -> No
     folder = path.parent
     path.chmod(0o444)
     folder.chmod(0o555)
-    # The folder's parents are closed to others: it is handed over as an open working directory would be.
+    # pytest closes the folder's parents to everybody else.
     with closing(_Opened(folder.parents[0], folder.parents[1], folder.parents[2])):
         lines = run(READ_ONLY, folder)
     folder.chmod(0o755)
@@ -148,7 +148,7 @@ class _Opened:
     """Folders that anybody may pass through, until it is closed."""
 
     def __init__(self, *folders: Path) -> None:
-        self._modes = {folder: folder.stat().st_mode for folder in folders if folder.owner() == Path.home().owner()}
+        self._modes = {folder: folder.stat().st_mode for folder in folders if folder.stat().st_uid == os.geteuid()}
         for folder, mode in self._modes.items():
             folder.chmod(mode | 0o111)
 
