@@ -206,7 +206,6 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
         f"wal_autocheckpoint = {MAX_WAL_PAGES}",
         f"journal_size_limit = {MAX_WAL_PAGES * 4096}",
         "secure_delete = OFF",
-        "mmap_size = 536870912",
         "trusted_schema = OFF",
     ):
         connection.execute(f"PRAGMA {setting}")
@@ -216,6 +215,7 @@ def _connection(path: Path, mode: str) -> sqlite3.Connection:
 def _fill(path: Path, hidden: Iterable[tuple[object]]) -> None:
     with closing(_connection(path, "mode=rw")) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")  # it is flushed as a whole before it gets its name
         connection.executescript(f"BEGIN; {_SCHEMA}")
         connection.executemany("INSERT INTO hidden VALUES (?)", hidden)
         # Versions start from the clock, so that those of one file are not taken for those of the file before it.
