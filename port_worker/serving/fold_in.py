@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from port_worker.serving.explanation import Explainer, Rows, Weights
 from port_worker.store.fold_in import LeastSquaresFacts, MapArrays, MapFacts, MeanFacts, open_gram, open_map, read_facts
 from port_worker.store.manifest import Manifest
-
-Rows = NDArray[np.int32]
-Weights = NDArray[np.float32]
 
 _LARGEST_CONFIDENCE = 1e9
 """In units of what is least sure in the system: more would only take the digits of all other items away."""
 
+_SHORTEST = 1e-30  # of squared lengths, so that a vector of zeros, which weighs nothing anyhow, divides nothing
 
-class FoldIn(Protocol):
+
+class FoldIn(Explainer, Protocol):
     """One method. Deterministic; holds no state that a call changes."""
 
     @property
@@ -39,20 +39,13 @@ class FoldIn(Protocol):
         """(b, d), one for each user: (k,) rows of at least one item, each once, and (k,) their weights, above 0."""
         ...
 
-    def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """(k,) what each item adds to the score of the item `row`.
-
-        They sum up to the score of the vector that `vectors` gives; with `map`, to what sets that score apart from that
-        of a user of whom nothing is known.
-        """
-        ...
-
 
 class LeastSquares:
     """ALS: the vector that is best for the user while the items stay as they are. O(k d^2 + d^3)."""
 
     method = LeastSquaresFacts.method
     exact = True
+    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32], gram: NDArray[np.float64], facts: LeastSquaresFacts) -> None:
         self._vectors = item_vectors
@@ -70,7 +63,7 @@ class LeastSquares:
         return found
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """As `FoldIn.contributions`: the score is linear in what the user is sure of, item by item."""
+        """As `Explainer.contributions`: the score is linear in what the user is sure of, item by item."""
         met = self._vectors[items].astype(np.float64)
         sure = self._confidence(met, weights)
         towards = np.linalg.solve(self._system(met, sure), self._vectors[row].astype(np.float64))
@@ -79,8 +72,11 @@ class LeastSquares:
     def _confidence(self, met: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
         """How much surer than 1 the model is of each item."""
         squares = np.einsum("ij,ij->i", met, met)
-        bound = np.divide(_LARGEST_CONFIDENCE * self._least_sure, squares, where=squares > 0, out=np.zeros_like(squares))
-        return np.minimum(self._alpha * weights.astype(np.float64), bound)
+        bound = np.divide(
+            _LARGEST_CONFIDENCE * self._least_sure, squares, where=squares > 0, out=np.zeros_like(squares)
+        )
+        sure: NDArray[np.float64] = np.minimum(self._alpha * weights.astype(np.float64), bound)
+        return sure
 
     def _system(self, met: NDArray[np.float64], sure: NDArray[np.float64]) -> NDArray[np.float64]:
         system: NDArray[np.float64] = (met.T * sure) @ met
@@ -93,6 +89,7 @@ class Mean:
 
     method = MeanFacts.method
     exact = True
+    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32]) -> None:
         self._vectors = item_vectors
@@ -102,7 +99,7 @@ class Mean:
         return np.stack([self._vectors[rows].mean(axis=0) for rows in items])
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:  # noqa: ARG002
-        """As `FoldIn.contributions`."""
+        """As `Explainer.contributions`."""
         products: NDArray[np.float32] = self._vectors[items] @ self._vectors[row]
         return products / np.float32(len(items))
 
@@ -112,6 +109,7 @@ class LinearMap:
 
     method = MapFacts.method
     exact = False
+    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32], arrays: MapArrays, facts: MapFacts) -> None:
         self._vectors = item_vectors
@@ -129,24 +127,24 @@ class LinearMap:
         return found
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """As `FoldIn.contributions`."""
+        """As `Explainer.contributions`."""
         towards = self._arrays.fold_in_map @ self._vectors[row]
-        centred = self._vectors[items] - self._arrays.fold_in_center
-        added: NDArray[np.float32] = self._shares(weights) * (centred @ towards)
+        added: NDArray[np.float32] = (self._vectors[items] - self._arrays.fold_in_center) @ towards
+        added *= self._shares(weights)
         return added
 
     def _shares(self, weights: Weights) -> NDArray[np.float32]:
         """(k,) of what is known of the user, the prior included; so they sum up to less than 1."""
-        counted = np.log1p(weights.astype(np.float64))
+        counted: NDArray[np.float64] = np.log1p(weights.astype(np.float64))
         return (counted / (counted.sum() + self._prior)).astype(np.float32)
 
 
-def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.float32]) -> FoldIn | None:
-    """The method of a version, from its folder; None if it has none. Raises ModelDamaged."""
+def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.float32]) -> FoldIn:
+    """The method of a version, from its folder. Raises ModelDamaged."""
     facts = read_facts(manifest)
     factors = item_vectors.shape[1]
     if isinstance(facts, LeastSquaresFacts):
         return LeastSquares(item_vectors, open_gram(folder, manifest, factors).gram, facts)
     if isinstance(facts, MapFacts):
         return LinearMap(item_vectors, open_map(folder, manifest, factors), facts)
-    return Mean(item_vectors) if isinstance(facts, MeanFacts) else None
+    return Mean(item_vectors)

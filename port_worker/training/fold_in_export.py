@@ -1,13 +1,6 @@
-"""What an embedding model takes along so that users whom it has not learnt can be folded in: which method, and its arrays.
+"""What an embedding model takes along to fold in users whom it has not learnt: which method, and its arrays.
 
-Chosen by measurement on the fixture's world (2,000 users, 1,500 items, 120,000 visits, seed 7): 400 users unknown to the
-training; the first four fifths of their items, in order of time, folded in; recall@10 of the last fifth. Popularity
-finds 0.12 of it. `own` is what the learnt vectors of the other users find of theirs.
-
-    ==================  =====  =====  ======  =====  ====================================
-    algorithm             own   mean   ridge    map  chosen
-    ==================  =====  =====  ======  =====  ====================================
-    ==================  =====  =====  ======  =====  ====================================
+Chosen by measurement on the fixture's world TABLE
 """
 
 from __future__ import annotations
@@ -20,8 +13,18 @@ from numpy.typing import NDArray
 from port_worker.store.arrays import Arrays
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import EmbeddingArrays
-from port_worker.store.fold_in import FoldInFacts, GramArrays, LeastSquaresFacts, MapArrays, MapFacts, MeanFacts
+from port_worker.store.fold_in import (
+    FACT,
+    FoldInFacts,
+    GramArrays,
+    LeastSquaresFacts,
+    MapArrays,
+    MapFacts,
+    MeanFacts,
+    fact_of,
+)
 from port_worker.training.catalogue import Params
+from port_worker.training.exported import Exported
 
 PRIOR = 1.0
 """The weight of a mean user's items beside log(1 + weight) of each item met. Without it a first visit is taken for all
@@ -30,43 +33,37 @@ that there is to know: of those who had one, TwoTower finds 0.11 then, 0.23 with
 RIDGE = 0.3
 """In units of the mean variance of a factor. 0.1 to 1 were within 0.02 for most algorithms."""
 
+_Method = tuple[FoldInFacts, tuple[Arrays, ...]]
+
 _USERS_AT_ONCE = 8192
 _MEANS = {"Item2Vec", "DeepWalk"}
+# How many of the last columns of the vectors are biases, or the ones that the other side's biases are multiplied by.
 _BIAS_COLUMNS = {"BPR": 1, "SVD": 2, "SVDpp": 2, "YouTubeRetrieval": 1, "RNN4Rec": 1, "Caser": 1, "WaveNet": 1}
 
 
-class FoldInExport(NamedTuple):
-    """The facts for the manifest, and the arrays to write beside the model's; None where the method needs none."""
-
-    facts: FoldInFacts
-    arrays: Arrays | None
-
-
-def bias_columns(algorithm: str) -> int:
-    """How many of the last columns of an algorithm's vectors are biases, and the ones that biases are multiplied by."""
-    return _BIAS_COLUMNS.get(algorithm, 0)
+def fold_in_part(algorithm: str, params: Params, vectors: EmbeddingArrays, catalogue: CatalogueArrays) -> Exported:
+    """How users are folded into this model, of these `params`, and which of its columns are biases."""
+    facts, parts = _method(algorithm, params, vectors, catalogue)
+    return Exported("", parts, {FACT: fact_of(facts), "bias_columns": _BIAS_COLUMNS.get(algorithm, 0)})
 
 
-def export_fold_in(
-    algorithm: str, params: Params, vectors: EmbeddingArrays, catalogue: CatalogueArrays
-) -> FoldInExport:
-    """How users are folded into this model, of these `params`."""
+def _method(algorithm: str, params: Params, vectors: EmbeddingArrays, catalogue: CatalogueArrays) -> _Method:
     if algorithm == "ALS":
         return _least_squares(params, vectors.item_vectors)
     if algorithm in _MEANS or params.get("paradigm") == "i2i":
-        return FoldInExport(MeanFacts(), None)
+        return MeanFacts(), ()
     return _learnt_map(vectors, catalogue)
 
 
-def _least_squares(params: Params, item_vectors: NDArray[np.float32]) -> FoldInExport:
+def _least_squares(params: Params, item_vectors: NDArray[np.float32]) -> _Method:
     reg, alpha = params["reg"], params["alpha"]
     assert isinstance(reg, float)
     assert isinstance(alpha, float)
     items = item_vectors.astype(np.float64)
-    return FoldInExport(LeastSquaresFacts(reg, alpha), GramArrays(items.T @ items))
+    return LeastSquaresFacts(reg, alpha), (GramArrays(items.T @ items),)
 
 
-def _learnt_map(vectors: EmbeddingArrays, catalogue: CatalogueArrays) -> FoldInExport:
+def _learnt_map(vectors: EmbeddingArrays, catalogue: CatalogueArrays) -> _Method:
     """Ridge regression of the users' learnt vectors on the shrunken means of their items."""
     center = _Moments.of(vectors, catalogue, np.zeros(vectors.item_vectors.shape[1]), prior=0.0).mean_met
     moments = _Moments.of(vectors, catalogue, center, PRIOR)
@@ -78,7 +75,7 @@ def _learnt_map(vectors: EmbeddingArrays, catalogue: CatalogueArrays) -> FoldInE
         fold_in_map=np.ascontiguousarray(found, dtype=np.float32),
         fold_in_constant=(moments.mean_user - moments.mean_met @ found).astype(np.float32),
     )
-    return FoldInExport(MapFacts(PRIOR, moments.explained(found)), arrays)
+    return MapFacts(PRIOR, moments.explained(found)), (arrays,)
 
 
 class _Moments(NamedTuple):
@@ -110,7 +107,7 @@ class _Moments(NamedTuple):
         user_user = float(np.trace(products[factors:, factors:]))
         return cls(means[:factors], means[factors:], met_met, met_user, user_user)
 
-    def explained(self, found: NDArray[np.float64]) -> float:
+    def explained(self, found: NDArray[np.floating]) -> float:
         """The share of the variance of user vectors that a map accounts for."""
         if self.user_user <= 0:
             return 0.0
