@@ -12,18 +12,22 @@ from port_worker.serving.freshness import Freshness, Live
 from port_worker.serving.ranking import FullRanking, Ranking, Scorer
 from port_worker.serving.recommender import Recommender
 from port_worker.store.catalogue import CatalogueArrays
-from port_worker.store.arrays import Arrays
+from port_worker.store.arrays import Arrays, file_name
 from port_worker.store.embedding import KIND as EMBEDDING
 from port_worker.store.embedding import EmbeddingArrays
+from port_worker.store.encoder import EncoderArrays
+from port_worker.store.encoder import files as encoder_files
 from port_worker.store.errors import ModelDamaged
 from port_worker.store.manifest import FILE_NAME, Json, Manifest
 from port_worker.store.models import ModelStore
 from port_worker.store.neighbourhood import KIND as NEIGHBOURHOOD
+from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts
 from port_worker.store.network import KIND as NETWORK
 from port_worker.store.two_stage import KIND as TWO_STAGE
 
 if TYPE_CHECKING:
     from port_worker.serving.embedding import EmbeddingScorer
+    from port_worker.serving.encoders.encoder import Encoder
 
 SUPPORT: Mapping[str, str] = {
     "features": "TwoTower, YouTubeRetrieval and the ranking networks but NCF, trained on a source with features",
@@ -116,7 +120,6 @@ def _kinds(manifest: Manifest) -> Sequence[str]:
 
 def _embedding_scorer(opened: _Opened) -> EmbeddingScorer:
     from port_worker.serving.embedding import EmbeddingScorer
-    from port_worker.serving.encoders.encoder import open_encoder
     from port_worker.serving.fold_in import open_fold_in
     from port_worker.serving.similar import ItemSimilarity
 
@@ -127,20 +130,36 @@ def _embedding_scorer(opened: _Opened) -> EmbeddingScorer:
     biases = manifest.facts.get("bias_columns", 0)
     similarity = ItemSimilarity(arrays.item_vectors, biases if isinstance(biases, int) else 0)
     fold_in = open_fold_in(opened.folder, manifest, arrays.item_vectors)
-    return EmbeddingScorer(arrays, similarity, fold_in, open_encoder(opened.folder, manifest))
+    return EmbeddingScorer(arrays, similarity, fold_in, _encoder(opened))
+
+
+def _encoder(opened: _Opened) -> Encoder | None:
+    from port_worker.serving.encoders.encoder import ArrayEncoder
+
+    described = opened.facts.get("encoder")
+    if described is None:
+        return None
+    stored = EncoderArrays.open(opened.folder, described)
+    _check_files(opened.manifest, encoder_files(stored.description))
+    return ArrayEncoder(stored)
 
 
 def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
-    from port_worker.serving.embedding import EmbeddingRanking
-
     scorer = _embedding_scorer(opened)
-    return scorer, EmbeddingRanking(scorer, vector_ranking(opened, scorer))
+    return scorer, FullRanking(scorer)
 
 
 def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:
-    from port_worker.serving.neighbourhood import open_neighbourhood
+    from port_worker.serving.neighbourhood import NeighbourhoodScorer
 
-    scorer = open_neighbourhood(opened.folder, opened.manifest, opened.catalogue.arrays)
+    manifest, catalogue = opened.manifest, opened.catalogue.arrays
+    facts = NeighbourhoodFacts.from_json(manifest.version, opened.facts.get(NEIGHBOURHOOD))
+    _check_listed(manifest, NeighbourhoodArrays)
+    arrays = NeighbourhoodArrays.open(opened.folder)
+    problem = arrays.catalogue_problem(manifest.users, manifest.items)
+    if problem:
+        raise ModelDamaged(manifest.version, file_name(problem.array), problem.expected, problem.found)
+    scorer = NeighbourhoodScorer(facts, arrays, catalogue)
     return scorer, scorer
 
 
@@ -171,8 +190,12 @@ _BUILDERS: Mapping[str, Callable[[_Opened], tuple[Scorer, Ranking]]] = {
 }
 
 
-def _check_listed(manifest: Manifest, *kinds: type[Arrays]) -> None:
-    missing = sorted({name for kind in kinds for name in kind.files()} - manifest.files.keys())
+def _check_listed(manifest: Manifest, kind: type[Arrays]) -> None:
+    _check_files(manifest, kind.files())
+
+
+def _check_files(manifest: Manifest, files: Sequence[str]) -> None:
+    missing = sorted(set(files) - manifest.files.keys())
     if missing:
         raise ModelDamaged(manifest.version, FILE_NAME, "all arrays listed", f"no {', '.join(missing)}")
 

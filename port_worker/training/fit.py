@@ -99,5 +99,13 @@ def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
 
 
 def _threads(algorithm: Algorithm) -> dict[str, int]:
-    """ALS gives the same result with any number; with more than one, gensim's models differ from run to run."""
-    return {"als": {"n_threads": os.cpu_count() or 1}, "gensim": {"n_threads": 1}}.get(algorithm.family, {})
+    """ALS and Rust give the same result with any number; with more than one, gensim's models differ from run to run."""
+    every = os.cpu_count() or 1
+    # cf: more threads would only count, each in a table of its own of a gigabyte. Nor does it need to keep the most
+    # similar in Python's lists: the export takes them from its matrix.
+    return {
+        "als": {"n_threads": every},
+        "cf": {"num_threads": 1, "store_top_k": False},
+        "gensim": {"n_threads": 1},
+        "rust": {"num_threads": every},
+    }.get(algorithm.family, {})

@@ -86,7 +86,7 @@ def test_bulk_work_gets_a_slice_when_it_has_waited_for_long(bench: Bench) -> Non
     bench.add(9, Lane.BULK)
     bench.add(1, Lane.BATCH)
     bench.jobs.step()
-    bench.clock.now += BULK_WAITS_SECONDS
+    bench.clock.now += 2 * BULK_WAITS_SECONDS
     bench.jobs.step()
     bench.jobs.step()
     assert bench.script.done == ["1a", "9a", "1b"]
