@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.explanation import Explainer, Rows, Weights
 from port_worker.store.fold_in import LeastSquaresFacts, MapArrays, MapFacts, MeanFacts, open_gram, open_map, read_facts
 from port_worker.store.manifest import Manifest
+
+Rows = NDArray[np.int32]
+Weights = NDArray[np.float32]
 
 _LARGEST_CONFIDENCE = 1e9
 """In units of what is least sure in the system: more would only take the digits of all other items away."""
@@ -22,7 +24,7 @@ _LARGEST_CONFIDENCE = 1e9
 _SHORTEST = 1e-30  # of squared lengths, so that a vector of zeros, which weighs nothing anyhow, divides nothing
 
 
-class FoldIn(Explainer, Protocol):
+class FoldIn(Protocol):
     """One method. Deterministic; holds no state that a call changes."""
 
     @property
@@ -39,13 +41,21 @@ class FoldIn(Explainer, Protocol):
         """(b, d), one for each user: (k,) rows of at least one item, each once, and (k,) their weights, above 0."""
         ...
 
+    def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
+        """(k,) what each of a user's items adds to the score of the item `row`.
+
+        They sum up to the score of the vector that `vectors` gives; with `map`, to what sets that score apart from the
+        one for a user of whom nothing is known. The vector that was learnt of a known user is another, and a near one
+        only where the method is exact.
+        """
+        ...
+
 
 class LeastSquares:
     """ALS: the vector that is best for the user while the items stay as they are. O(k d^2 + d^3)."""
 
     method = LeastSquaresFacts.method
     exact = True
-    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32], gram: NDArray[np.float64], facts: LeastSquaresFacts) -> None:
         self._vectors = item_vectors
@@ -63,7 +73,7 @@ class LeastSquares:
         return found
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """As `Explainer.contributions`: the score is linear in what the user is sure of, item by item."""
+        """As `FoldIn.contributions`: the score is linear in what the user is sure of, item by item."""
         met = self._vectors[items].astype(np.float64)
         sure = self._confidence(met, weights)
         towards = np.linalg.solve(self._system(met, sure), self._vectors[row].astype(np.float64))
@@ -85,11 +95,10 @@ class LeastSquares:
 
 
 class Mean:
-    """The mean of the item vectors, weights apart: what Item2Vec, DeepWalk and item-to-item graph models do."""
+    """The mean of the item vectors, weights apart: what Item2Vec and item-to-item graph models do."""
 
     method = MeanFacts.method
     exact = True
-    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32]) -> None:
         self._vectors = item_vectors
@@ -99,7 +108,7 @@ class Mean:
         return np.stack([self._vectors[rows].mean(axis=0) for rows in items])
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:  # noqa: ARG002
-        """As `Explainer.contributions`."""
+        """As `FoldIn.contributions`."""
         products: NDArray[np.float32] = self._vectors[items] @ self._vectors[row]
         return products / np.float32(len(items))
 
@@ -109,7 +118,6 @@ class LinearMap:
 
     method = MapFacts.method
     exact = False
-    explains: Literal["exact"] = "exact"
 
     def __init__(self, item_vectors: NDArray[np.float32], arrays: MapArrays, facts: MapFacts) -> None:
         self._vectors = item_vectors
@@ -127,7 +135,7 @@ class LinearMap:
         return found
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """As `Explainer.contributions`."""
+        """As `FoldIn.contributions`."""
         towards = self._arrays.fold_in_map @ self._vectors[row]
         added: NDArray[np.float32] = (self._vectors[items] - self._arrays.fold_in_center) @ towards
         added *= self._shares(weights)
@@ -139,12 +147,12 @@ class LinearMap:
         return (counted / (counted.sum() + self._prior)).astype(np.float32)
 
 
-def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.float32]) -> FoldIn:
-    """The method of a version, from its folder. Raises ModelDamaged."""
+def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.float32]) -> FoldIn | None:
+    """The method of a version, from its folder; None if it has none. Raises ModelDamaged."""
     facts = read_facts(manifest)
     factors = item_vectors.shape[1]
     if isinstance(facts, LeastSquaresFacts):
         return LeastSquares(item_vectors, open_gram(folder, manifest, factors).gram, facts)
     if isinstance(facts, MapFacts):
         return LinearMap(item_vectors, open_map(folder, manifest, factors), facts)
-    return Mean(item_vectors)
+    return None if facts is None else Mean(item_vectors)

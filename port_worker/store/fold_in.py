@@ -115,9 +115,11 @@ def fact_of(facts: FoldInFacts) -> dict[str, Json]:
     return {"method": facts.method, **vars(facts)}
 
 
-def read_facts(manifest: Manifest) -> FoldInFacts:
-    """What a manifest says of it. Raises ModelDamaged for nothing, and for a method or numbers unknown here."""
+def read_facts(manifest: Manifest) -> FoldInFacts | None:
+    """What a manifest says of it; None if nothing. Raises ModelDamaged for a method or numbers unknown here."""
     fact = manifest.facts.get(FACT)
+    if fact is None:
+        return None
     kind = METHODS.get(str(fact.get("method"))) if isinstance(fact, dict) else None
     if kind is None:
         raise ModelDamaged(manifest.version, FILE_NAME, f"a {FACT} of method {', '.join(METHODS)}", fact)

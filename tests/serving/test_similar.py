@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from port_worker.serving.explanation import ByLikeness
+from port_worker.serving.explanation import by_likeness
 from port_worker.serving.similar import ItemSimilarity
 
 
@@ -65,7 +65,5 @@ def test_equal_vectors_are_no_closer_than_1() -> None:
 
 def test_an_explanation_by_likeness_is_cosine_times_weight(vectors: NDArray[np.float32]) -> None:
     items, weights = np.array([4, 0, 3], dtype=np.int32), np.array([1, 3, 2], dtype=np.float32)
-    explainer = ByLikeness(ItemSimilarity(vectors, 1))
     expected = [cosine(vectors[item, :4], vectors[6, :4]) * weight for item, weight in zip(items, weights, strict=True)]
-    np.testing.assert_allclose(explainer.contributions(items, weights, 6), expected, atol=1e-6)
-    assert explainer.explains == "similarity"
+    np.testing.assert_allclose(by_likeness(ItemSimilarity(vectors, 1), items, weights, 6), expected, atol=1e-6)

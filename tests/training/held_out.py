@@ -2,7 +2,8 @@
 
 A fifth of the users is kept from the training. The first four fifths of their items, in order of time, are folded in;
 the last fifth is to be found among the ten best of what they had not met. Of the other users the last fifth is kept
-from the training too, so that there is something to compare with. `python -m tests.training.held_out ALS BPR` prints it.
+from the training too, so that there is something to compare with. `python -m tests.training.held_out ALS BPR` prints
+how that goes.
 """
 
 from __future__ import annotations
@@ -20,14 +21,12 @@ from port_worker.fixture.world import make_world
 from port_worker.serving.fold_in import FoldIn, LeastSquares, LinearMap, Mean
 from port_worker.serving.topk import top_k
 from port_worker.sources.columns import Interactions
-from port_worker.store.arrays import Arrays
 from port_worker.store.embedding import EmbeddingArrays
-from port_worker.store.fold_in import FACT, GramArrays, LeastSquaresFacts, MapArrays, MapFacts
+from port_worker.store.fold_in import GramArrays, LeastSquaresFacts, MapArrays, MapFacts
 from port_worker.training import catalogue, dataset, fit
 from port_worker.training.dataset import TrainingData
-from port_worker.training.export import catalogue_arrays
-from port_worker.training.exported import Exported
-from port_worker.training.fold_in_export import fold_in_part
+from port_worker.training.export import catalogue_arrays, embedding_arrays
+from port_worker.training.fold_in_export import FoldInExport, export_fold_in
 from port_worker.training.progress import Progress, Reporter
 
 LENGTH = 10
@@ -43,10 +42,6 @@ class Visitor:
     items: NDArray[np.int32]
     weights: NDArray[np.float32]
     later: NDArray[np.int32]
-
-    def first(self, count: int) -> Visitor:
-        """The same user after so many items."""
-        return Visitor(self.row, self.items[:count], self.weights[:count], self.later)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +83,12 @@ def recall(visitors: Sequence[Visitor], scores: NDArray[np.floating]) -> float:
     return float(np.mean(found))
 
 
-def folded_recall(visitors: Sequence[Visitor], method: FoldIn, item_vectors: NDArray[np.float32]) -> float:
-    """recall@10 of the vectors that a method gives."""
-    vectors = method.vectors([visitor.items for visitor in visitors], [visitor.weights for visitor in visitors])
-    return recall(visitors, vectors @ item_vectors.T)
+def folded_recall(
+    visitors: Sequence[Visitor], method: FoldIn, item_vectors: NDArray[np.float32], first: int | None = None
+) -> float:
+    """recall@10 of the vectors that a method gives, by the `first` so many of the items; all are left out alike."""
+    items, weights = ([getattr(visitor, part)[:first] for visitor in visitors] for part in ("items", "weights"))
+    return recall(visitors, method.vectors(items, weights) @ item_vectors.T)
 
 
 def popular_recall(visitors: Sequence[Visitor], data: TrainingData) -> float:
@@ -106,15 +103,14 @@ def own_recall(visitors: Sequence[Visitor], vectors: EmbeddingArrays) -> float:
     return recall(visitors, vectors.user_vectors[rows] @ vectors.item_vectors.T)
 
 
-def method_of(part: Exported, item_vectors: NDArray[np.float32]) -> FoldIn:
+def method_of(export: FoldInExport, item_vectors: NDArray[np.float32]) -> FoldIn:
     """What serving makes of an export, without the way over the disk."""
-    fact = part.facts[FACT]
-    assert isinstance(fact, dict)
-    numbers = {name: value for name, value in fact.items() if isinstance(value, float)}
-    arrays: Arrays | None = next(iter(part.parts), None)  # type: ignore[assignment]
-    if isinstance(arrays, GramArrays):
-        return LeastSquares(item_vectors, arrays.gram, LeastSquaresFacts(**numbers))
-    return LinearMap(item_vectors, arrays, MapFacts(**numbers)) if isinstance(arrays, MapArrays) else Mean(item_vectors)
+    facts, arrays = export
+    if isinstance(facts, LeastSquaresFacts) and isinstance(arrays, GramArrays):
+        return LeastSquares(item_vectors, arrays.gram, facts)
+    if isinstance(facts, MapFacts) and isinstance(arrays, MapArrays):
+        return LinearMap(item_vectors, arrays, facts)
+    return Mean(item_vectors)
 
 
 def ridge(item_vectors: NDArray[np.float32], user_vectors: NDArray[np.float32]) -> FoldIn:
@@ -153,29 +149,23 @@ def _visitor(whole: TrainingData, data: TrainingData, pairs: NDArray[np.intp], c
     return Visitor(row, rows[early].astype(np.int32), whole.weights[pairs[early]], rows[late].astype(np.int32))
 
 
-def _line(name: str, world: Split) -> str:
-    params = fit.fitting_params(name, catalogue.validate(name, {}), len(world.data.item_ids))
-    model = fit.fitted(name, params, world.data, Reporter(_silent))[0]
-    return line(name, params, vectors_of(model, world.data), world)
-
-
 def line(name: str, params: catalogue.Params, vectors: EmbeddingArrays, world: Split) -> str:
     """A row of the table."""
     items = vectors.item_vectors
     of_all = catalogue_arrays(world.data)
-    learnt_map = method_of(fold_in_part("", {}, vectors, of_all), items)
-    chosen = method_of(fold_in_part(name, params, vectors, of_all), items)
+    learnt_map = method_of(export_fold_in("", {}, vectors, of_all), items)
+    chosen = method_of(export_fold_in(name, params, vectors, of_all), items)
     methods = [Mean(items), ridge(items, vectors.user_vectors), learnt_map, chosen]
     figures = [own_recall(world.known, vectors)]
     figures += [folded_recall(world.strangers, method, items) for method in methods]
-    figures += [folded_recall([visitor.first(1) for visitor in world.strangers], chosen, items)]
+    figures += [folded_recall(world.strangers, chosen, items, first) for first in (1, 5)]
     return " ".join([f"{name:<17}", *(f"{figure:6.3f}" for figure in figures), f" {chosen.method}"])
 
 
-def vectors_of(model: object, data: TrainingData) -> EmbeddingArrays:
-    """A fitted model's vectors."""
-    from port_worker.training.export import embedding_arrays
-
+def trained(name: str, params: catalogue.Params, data: TrainingData) -> EmbeddingArrays:
+    """The vectors of a model that is fitted for this."""
+    fitting = fit.fitting_params(name, params, len(data.item_ids))
+    model, _ = fit.fitted(name, fitting, data, Reporter(_silent))
     return embedding_arrays(model, data)
 
 
@@ -183,11 +173,17 @@ def _silent(_progress: Progress) -> None:
     """Hear nothing."""
 
 
-if __name__ == "__main__":
+def main(names: Sequence[str]) -> None:
+    """Print the table."""
     fit.load_libraries()
     world = split()
     popular = [popular_recall(visitors, world.data) for visitors in (world.strangers, world.known)]
     sys.stdout.write(f"popularity: strangers {popular[0]:.3f}, known {popular[1]:.3f}\n")
-    sys.stdout.write("algorithm            own   mean  ridge    map chosen  after one item\n")
-    for name in sys.argv[1:]:
-        sys.stdout.write(_line(name, world) + "\n")
+    sys.stdout.write("algorithm            own   mean  ridge    map chosen  of 1 of 5 items\n")
+    for name in names:
+        params = catalogue.validate(name, {})
+        sys.stdout.write(line(name, params, trained(name, params, world.data), world) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
