@@ -21,6 +21,8 @@ Weights = NDArray[np.float32]
 _LARGEST_CONFIDENCE = 1e9
 """In units of what is least sure in the system: more would only take the digits of all other items away."""
 
+_SHORTEST = 1e-30  # of squared lengths, so that a vector of zeros, which weighs nothing anyhow, divides nothing
+
 
 class FoldIn(Protocol):
     """One method. Deterministic; holds no state that a call changes."""
@@ -40,10 +42,11 @@ class FoldIn(Protocol):
         ...
 
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
-        """(k,) what each item adds to the score of the item `row`.
+        """(k,) what each of a user's items adds to the score of the item `row`.
 
-        They sum up to the score of the vector that `vectors` gives; with `map`, to what sets that score apart from that
-        of a user of whom nothing is known.
+        They sum up to the score of the vector that `vectors` gives; with `map`, to what sets that score apart from the
+        one for a user of whom nothing is known. The vector that was learnt of a known user is another, and a near one
+        only where the method is exact.
         """
         ...
 
@@ -82,7 +85,8 @@ class LeastSquares:
         bound = np.divide(
             _LARGEST_CONFIDENCE * self._least_sure, squares, where=squares > 0, out=np.zeros_like(squares)
         )
-        return np.minimum(self._alpha * weights.astype(np.float64), bound)
+        sure: NDArray[np.float64] = np.minimum(self._alpha * weights.astype(np.float64), bound)
+        return sure
 
     def _system(self, met: NDArray[np.float64], sure: NDArray[np.float64]) -> NDArray[np.float64]:
         system: NDArray[np.float64] = (met.T * sure) @ met
@@ -91,7 +95,7 @@ class LeastSquares:
 
 
 class Mean:
-    """The mean of the item vectors, weights apart: what Item2Vec, DeepWalk and item-to-item graph models do."""
+    """The mean of the item vectors, weights apart: what Item2Vec and item-to-item graph models do."""
 
     method = MeanFacts.method
     exact = True
@@ -133,13 +137,13 @@ class LinearMap:
     def contributions(self, items: Rows, weights: Weights, row: int) -> NDArray[np.float32]:
         """As `FoldIn.contributions`."""
         towards = self._arrays.fold_in_map @ self._vectors[row]
-        centred = self._vectors[items] - self._arrays.fold_in_center
-        added: NDArray[np.float32] = self._shares(weights) * (centred @ towards)
+        added: NDArray[np.float32] = (self._vectors[items] - self._arrays.fold_in_center) @ towards
+        added *= self._shares(weights)
         return added
 
     def _shares(self, weights: Weights) -> NDArray[np.float32]:
         """(k,) of what is known of the user, the prior included; so they sum up to less than 1."""
-        counted = np.log1p(weights.astype(np.float64))
+        counted: NDArray[np.float64] = np.log1p(weights.astype(np.float64))
         return (counted / (counted.sum() + self._prior)).astype(np.float32)
 
 
@@ -151,4 +155,4 @@ def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.floa
         return LeastSquares(item_vectors, open_gram(folder, manifest, factors).gram, facts)
     if isinstance(facts, MapFacts):
         return LinearMap(item_vectors, open_map(folder, manifest, factors), facts)
-    return Mean(item_vectors) if isinstance(facts, MeanFacts) else None
+    return None if facts is None else Mean(item_vectors)

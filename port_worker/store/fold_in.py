@@ -124,7 +124,7 @@ def read_facts(manifest: Manifest) -> FoldInFacts | None:
     if kind is None:
         raise ModelDamaged(manifest.version, FILE_NAME, f"a {FACT} of method {', '.join(METHODS)}", fact)
     assert isinstance(fact, dict)
-    numbers = {name: value for name, value in fact.items() if name != "method" and type(value) in (int, float)}
+    numbers = {name: float(value) for name, value in fact.items() if isinstance(value, int | float)}
     try:
         return kind(**numbers)
     except TypeError as error:
