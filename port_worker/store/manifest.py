@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, TypeAlias, cast
 
 FILE_NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 1 << 20
 """Far above any real manifest (1-2 KB); a longer file is refused unread."""
 
@@ -38,7 +38,10 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One immutable version. `created_at` is in seconds since 1970 (UTC), `rows` counts the training rows."""
+    """One immutable version. `created_at` is in seconds since 1970 (UTC), `rows` counts the training rows.
+
+    `facts` is what its kind has to say beside the files: names of item kinds, what was measured at the export.
+    """
 
     version: str
     created_at: int
@@ -51,6 +54,7 @@ class Manifest:
     source: str
     libraries: dict[str, str]
     files: dict[str, FileEntry]
+    facts: dict[str, Json] = field(default_factory=dict)
 
     @property
     def total_size(self) -> int:
@@ -96,6 +100,7 @@ _FIELD_TYPES: dict[str, type] = {
     "source": str,
     "libraries": dict,
     "files": dict,
+    "facts": dict,
 }
 
 

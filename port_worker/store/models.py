@@ -60,6 +60,7 @@ class Staging:
         rows: int,
         source: str,
         libraries: dict[str, str],
+        facts: dict[str, Json] | None = None,
     ) -> Manifest:
         """Make the files in `path` a version: flushed, described, then visible by one rename. It is not activated.
 
@@ -80,6 +81,7 @@ class Staging:
             source=source,
             libraries=libraries,
             files=entries,
+            facts=facts or {},
         )
         durable.write_file(self.path / manifest.FILE_NAME, made.to_json())
         durable.sync_folder(self.path)

@@ -10,11 +10,13 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from port_worker.training.errors import TrainingError
 from port_worker.training.hyperparameter import HyperParameter, Value, refused
 
 Params = dict[str, Value]
+Owner: TypeAlias = Literal["user", "item"]
 
 STAND_IN_MARK = "__port_worker_stand_in__"
 """The attribute that tells `torch_stand_in`'s module from the real torch."""
@@ -27,8 +29,10 @@ class Algorithm:
     """One algorithm: `name` is also LibRecommender's class; `family` is the training loop that it uses."""
 
     name: str
-    family: str  # als, tensorflow, gensim or torch
+    family: str  # als, tensorflow, gensim, torch, cf or rust
     parameters: tuple[HyperParameter, ...]
+    kind: str = "embedding"
+    features: frozenset[Owner] = frozenset()  # whose features it learns from, where the source has any
 
     @property
     def needs_graph(self) -> bool:
@@ -104,6 +108,12 @@ _SAGE = (
     _choice("start_node", "random", "unpopular"), _boolean("focus_start", False),
 )  # fmt: skip
 
+_K_SIM = _integer("k_sim", 20, 1, 1000)
+_K_USERS = replace(_K_SIM, default=100, ours="more recall: 20 users together have met too little")
+_NEIGHBOURS = (_integer("min_common", 1, 1, 10_000), _choice("mode", "invert", "forward"), _SEED)
+# Not `pearson`: our labels are all 1, so nobody departs from their mean, and it finds no neighbours at all.
+_SIMILARITY = (_choice("sim_type", "cosine", "jaccard"), _integer("block_size", None, 1, 2**20, nullable=True))
+
 _ALGORITHMS = (
     Algorithm("ALS", "als", (
         _EMBED_SIZE, replace(_N_EPOCHS, default=10),
@@ -120,12 +130,12 @@ _ALGORITHMS = (
         _boolean("use_bn", True), _DROPOUT, _layers("hidden_units", 128, 64, 32), _positive("margin", 1.0, 100),
         _boolean("use_correction", True),
         replace(_float("temperature", 0.1, 0, 100), ours=_TEMPERED), _boolean("remove_accidental_hits", False),
-    )),
+    ), features=frozenset({"user", "item"})),
     Algorithm("YouTubeRetrieval", "tensorflow", (
         *_RETRIEVAL, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
         _layers("hidden_units", 128, 64), _integer("num_sampled_per_batch", None, 1, 2**20, nullable=True),
         _choice("sampler", "uniform", "log_uniform"), *_SEQUENCE,
-    )),
+    ), features=frozenset({"user"})),
     Algorithm("Item2Vec", "gensim", (*_GENSIM, _WINDOW_OF_2, _NORM_EMBED)),
     Algorithm("DeepWalk", "gensim", (
         *_GENSIM, _WINDOW, _UNIT, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),
@@ -159,6 +169,15 @@ _ALGORITHMS = (
         *_SAGE, _choice("loss_type", "max_margin", "cross_entropy", "focal", "bpr"),
         _integer("neighbor_walk_len", 2, 1, 1000), _float("termination_prob", 0.5, 0, 1),
     )),
+    Algorithm("UserCF", "cf", (*_SIMILARITY, _K_USERS, *_NEIGHBOURS), kind="neighbourhood"),
+    Algorithm("ItemCF", "cf", (*_SIMILARITY, _K_SIM, *_NEIGHBOURS), kind="neighbourhood"),
+    Algorithm("RsUserCF", "rust", (_K_USERS, *_NEIGHBOURS), kind="neighbourhood"),
+    Algorithm("RsItemCF", "rust", (_K_SIM, *_NEIGHBOURS), kind="neighbourhood"),
+    Algorithm("Swing", "rust", (
+        _integer("top_k", 20, 1, 1000),
+        replace(_float("alpha", 1.0, 0, 1e6), default=100.0, ours="more recall: a pair that shares much counts too"),
+        _integer("max_cache_num", 100_000_000, 0, 10**9), _SEED,
+    ), kind="neighbourhood"),
 )  # fmt: skip
 
 ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALGORITHMS}

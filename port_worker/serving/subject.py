@@ -1,0 +1,31 @@
+"""For whom items are ranked, whichever kind of model does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Feature = str | float | bool
+Features = Mapping[str, Feature]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is known of the one who asks.
+
+    row: of the model's users; None for one that it does not know.
+    items: (k,) int32 item rows, the one met last at the end, each once: what they had with a weight above 0, learnt and
+        fed since, or what the call gave as `recent`.
+    weights: (k,) float32, above 0, of each.
+    fresh: whether `items` is other than what the model has learnt of the row.
+    features: those that the call gave, checked by the model; None where it gave none.
+    """
+
+    row: int | None
+    items: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    fresh: bool
+    features: Features | None = None

@@ -1,0 +1,2 @@
+"""placeholder until w/network is merged"""
+KIND = "network"
