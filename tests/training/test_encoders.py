@@ -63,11 +63,11 @@ class Case(NamedTuple):
 
 def fitted(name: str, params: dict[str, object], data: TrainingData, folder: Path) -> Case:
     checked = fit.fitting_params(name, catalogue.validate(name, {**_QUICK, **params}), len(data.item_ids))
-    model, _ = fit.fitted(name, checked, data, Reporter(lambda _: None))
+    model, embedding = fit.fitted(name, checked, data, Reporter(lambda _: None))
     arrays = encoder_arrays(model, data)
     assert arrays is not None
     arrays.write(folder)
-    stored = EncoderArrays.open(folder, json.loads(json.dumps(arrays.description.to_json())))
+    stored = EncoderArrays.open(folder, json.loads(json.dumps(arrays.description.to_json())), embedding)
     return Case(model, stored, ArrayEncoder(stored))
 
 
