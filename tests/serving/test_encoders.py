@@ -64,7 +64,8 @@ def draw(rng: np.random.Generator, length: int) -> NDArray[np.int32]:
 
 
 def one(encoder: ArrayEncoder, sequence: NDArray[np.int32], row: int | None = None) -> NDArray[np.float32]:
-    return encoder.vectors([sequence], [row], [None])[0]
+    found: NDArray[np.float32] = encoder.vectors([sequence], [row], [None])[0]
+    return found
 
 
 def test_a_batch_is_each_alone(of_a_sequence: EncoderArrays) -> None:
@@ -103,8 +104,8 @@ def test_the_arrays_and_the_call_s_are_left_as_they_were(of_a_sequence: EncoderA
 def test_how_much_longer_a_sequence_might_be_changes_nothing(name: str, longer: int) -> None:
     """These are computed of the items that there are; the convolutions have filters for their one length."""
     sequence = draw(np.random.default_rng(5), 5)
-    found = [one(ArrayEncoder(stored(*SEQUENTIAL[name], length)), sequence) for length in (LENGTH, longer)]
-    np.testing.assert_array_equal(*found)
+    short, long = (one(ArrayEncoder(stored(*SEQUENTIAL[name], length)), sequence) for length in (LENGTH, longer))
+    np.testing.assert_array_equal(short, long)
 
 
 @pytest.mark.parametrize("length", [1, 2, 10, 11, 23])
@@ -164,7 +165,8 @@ def tower() -> ArrayEncoder:
 
 def of_features(encoder: ArrayEncoder, row: int | None, **features: Feature) -> NDArray[np.float32]:
     checked, _ = encoder.check_features(features)
-    return encoder.vectors([NO_ROWS], [row], [checked])[0]
+    found: NDArray[np.float32] = encoder.vectors([NO_ROWS], [row], [checked])[0]
+    return found
 
 
 def test_a_call_s_features_stand_before_what_is_known_of_the_user(tower: ArrayEncoder) -> None:

@@ -22,7 +22,6 @@ from port_worker.training.encoder_export import encoder_arrays
 from port_worker.training.progress import Reporter
 from tests.training.conftest import N_ITEMS, N_USERS
 
-CLOSE = {"rtol": 1e-5, "atol": 2e-6}
 STRANGER = -1
 LANGUAGES = ("de", "en", "fr", "ja")
 _QUICK: dict[str, object] = {"n_epochs": 2, "seed": 3}
@@ -79,7 +78,8 @@ def named(variant: tuple[str, dict[str, object]]) -> str:
 def sequential(
     request: pytest.FixtureRequest, data: TrainingData, _libraries: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Case:
-    return fitted(*request.param, data, tmp_path_factory.mktemp("encoder"))
+    name, params = request.param
+    return fitted(name, params, data, tmp_path_factory.mktemp("encoder"))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,12 @@ def described(data: TrainingData) -> TrainingData:
 def featured(
     request: pytest.FixtureRequest, described: TrainingData, _libraries: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Case:
-    return fitted(*request.param, described, tmp_path_factory.mktemp("encoder"))
+    name, params = request.param
+    return fitted(name, params, described, tmp_path_factory.mktemp("encoder"))
+
+
+def assert_close(ours: NDArray[Any], theirs: NDArray[Any]) -> None:
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-6)
 
 
 def rows_of(items: Sequence[int]) -> NDArray[np.int32]:
@@ -119,7 +124,7 @@ def learnt(case: Case) -> NDArray[np.float32]:
 
 def test_of_what_was_learnt_it_makes_the_vectors_that_were_learnt(sequential: Case) -> None:
     assert sequential.encoder.takes_sequence
-    np.testing.assert_allclose(learnt(sequential), sequential.model.user_embeds_np[:N_USERS], **CLOSE)
+    assert_close(learnt(sequential), sequential.model.user_embeds_np[:N_USERS])
 
 
 @pytest.mark.parametrize(
@@ -129,12 +134,12 @@ def test_of_what_was_learnt_it_makes_the_vectors_that_were_learnt(sequential: Ca
 def test_of_any_sequence_it_makes_the_same_vector(sequential: Case, user: int, items: list[int]) -> None:
     theirs = sequential.model.dyn_user_embedding(user, seq=items, include_bias=True)
     ours = sequential.encoder.vectors([rows_of(items)], [None if user == STRANGER else user], [None])
-    np.testing.assert_allclose(ours, theirs[None], **CLOSE)
+    assert_close(ours, theirs[None])
 
 
 def test_a_stranger_without_a_sequence_is_as_one_without_is_to_the_model(sequential: Case) -> None:
     theirs = sequential.model.dyn_user_embedding(STRANGER, include_bias=True)
-    np.testing.assert_allclose(sequential.encoder.vectors([rows_of([])], [None], [None]), theirs[None], **CLOSE)
+    assert_close(sequential.encoder.vectors([rows_of([])], [None], [None]), theirs[None])
 
 
 def test_its_vectors_rank_as_the_model_does(sequential: Case) -> None:
@@ -143,7 +148,7 @@ def test_its_vectors_rank_as_the_model_does(sequential: Case) -> None:
     item_vectors = sequential.model.item_embeds_np[:N_ITEMS]
     scores = item_vectors @ sequential.encoder.vectors([rows_of(items)], [None], [None])[0]
     best = np.argsort(-scores, kind="stable")[:10]
-    np.testing.assert_allclose(scores[theirs], scores[best], **CLOSE)
+    assert_close(scores[theirs], scores[best])
 
 
 @pytest.mark.parametrize("variant", WITHOUT_SEQUENCE, ids=named)
@@ -152,14 +157,14 @@ def test_a_tower_without_features_makes_the_vectors_that_were_learnt(
 ) -> None:
     case = fitted(*variant, data, tmp_path)
     assert (case.encoder.takes_sequence, case.encoder.takes_features) == (False, False)
-    np.testing.assert_allclose(learnt(case), case.model.user_embeds_np[:N_USERS], **CLOSE)
+    assert_close(learnt(case), case.model.user_embeds_np[:N_USERS])
     with pytest.raises(OptionError, match="none: the model has none"):
         case.encoder.check_features({"language": "de"})
 
 
 def test_learnt_features_make_the_vectors_that_were_learnt(featured: Case) -> None:
     assert featured.encoder.takes_features
-    np.testing.assert_allclose(learnt(featured), featured.model.user_embeds_np[:N_USERS], **CLOSE)
+    assert_close(learnt(featured), featured.model.user_embeds_np[:N_USERS])
 
 
 @pytest.mark.parametrize("user", [0, 17, STRANGER])
@@ -184,7 +189,7 @@ def test_features_of_a_call_make_the_same_vector(
     checked, unmet = featured.encoder.check_features(given)
     ours = featured.encoder.vectors([sequence], [None if user == STRANGER else user], [checked])
     assert unmet == []
-    np.testing.assert_allclose(ours, theirs[None], **CLOSE)
+    assert_close(ours, theirs[None])
 
 
 def as_trained(given: dict[str, str | float], data: TrainingData) -> dict[str, float]:
@@ -226,7 +231,7 @@ def test_sequence_and_features_together(described: TrainingData, tmp_path: Path)
     given: dict[str, str | float] = {"platform": "phone", "language": "fr", "age": 41.0}
     feats = as_trained(given, described)
     theirs = case.model.dyn_user_embedding(STRANGER, user_feats=feats, seq=[4, 7], include_bias=True)
-    np.testing.assert_allclose(case.encoder.vectors([rows_of([4, 7])], [None], [given]), theirs[None], **CLOSE)
+    assert_close(case.encoder.vectors([rows_of([4, 7])], [None], [given]), theirs[None])
 
 
 def test_what_computes_no_vectors_has_no_encoder(data: TrainingData) -> None:
