@@ -13,9 +13,10 @@ from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.diversity import pool_size, select
 from port_worker.serving.freshness import Fed, Freshness, Hidden
 from port_worker.serving.history import NOTHING, History, with_fed
-from port_worker.serving.ranking import OptionError, Ranked, Ranking, Scorer, Source, Wanted
+from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
 from port_worker.serving.requests import Filter, Id, Ids, RecommendRequest
 from port_worker.serving.subject import Features, Subject
+from port_worker.serving.topk import Ranked
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
@@ -159,9 +160,8 @@ class Recommender:
             return None, []
         self.require("recent")
         found = self.catalogue.items.places(recent)
-        rows = found[found >= 0].astype(np.int32)
-        last = np.sort(len(rows) - 1 - np.unique(rows[::-1], return_index=True)[1])  # of equals the one met last
-        return rows[last], [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
+        strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
+        return found[found >= 0].astype(np.int32), strangers
 
     def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
         if features is None:
