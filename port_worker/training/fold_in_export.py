@@ -1,8 +1,8 @@
 """What an embedding model takes along to fold in users whom it has not learnt: which method, and its arrays.
 
 Chosen by measurement on the fixture's world (2,000 users, 1,500 items, 120,000 visits, seed 7): 400 users are unknown
-to the training; the first four fifths of their items, in order of time, are folded in; recall@10 of the last fifth. What
-is popular finds 0.121. `tests/training/held_out.py` measures it.
+to the training; the first four fifths of their items, in order of time, are folded in; recall@10 of the last fifth.
+What is popular finds 0.121. `tests/training/held_out.py` measures it.
 
 own: what the other 1,600 users find of theirs by their learnt vectors (what is popular: 0.129).
 mean: the mean of item vectors. ridge: the step of ALS, for vectors of any algorithm.
@@ -28,9 +28,9 @@ of 1, of 5: what the chosen one finds after so many items.
 Item2Vec's mean is what the model itself does, so it is kept; DeepWalk's, which does the same, falls below what is
 popular for users of few items (0.06 of 1). Of TwoTower, YouTubeRetrieval, RNN4Rec, Caser and WaveNet these are the
 figures without an encoder. Maps find more than most learnt vectors, for they cannot learn a user by heart. Tried and
-left: the exact implicit part of SVD++ with a mean user's own (0.324), LightGCN's propagation from items (0.317); and for
-known users with new items, to move their own vector by the map of what is new (BPR 0.329, map 0.343; SVD 0.324, 0.360;
-TwoTower 0.291, 0.351).
+left: the exact implicit part of SVD++ with a mean user's own (0.324), LightGCN's propagation from items (0.317); and
+for known users with new items, to move their own vector by the map of what is new (BPR 0.329, map 0.343; SVD 0.324,
+0.360; TwoTower 0.291, 0.351).
 """
 
 from __future__ import annotations
