@@ -11,8 +11,9 @@ from port_worker.config import Settings
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.opening import Opening, ServedModel, open_model
 from port_worker.serving.warming import warm
-from port_worker.store.errors import ModelDamaged
+from port_worker.store.errors import ModelDamaged, StoreError
 from port_worker.store.live import LiveStore
+from port_worker.store.manifest import Manifest
 from port_worker.store.models import ModelStore, StoredVersion
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
@@ -47,7 +48,7 @@ class ActiveModel:
     @property
     def catalogue(self) -> Catalogue | None:
         """The served model's users and items, None where there is no model."""
-        return self._model and self._model.recommender.catalogue
+        return self._model.recommender.catalogue if self._model is not None else None
 
     def load_at_start(self) -> list[ModelDamaged]:
         """Serve the active version, or the newest intact one where that is damaged. Returns what was damaged."""
@@ -97,6 +98,15 @@ class ActiveModel:
         yield
         self.store.activate(version)
         self._model, self._damage = model, None
+        yield from self._forget_learnt(model)
+
+    def _forget_learnt(self, model: ServedModel) -> Iterator[None]:
+        """Drop the feedback that the model has learnt; where that cannot be, it counts twice until another does."""
+        try:
+            for _dropped in self._live.forget_learnt(model.has_learnt):
+                yield
+        except StoreError as error:
+            sys.stderr.write(f"port_worker: {error}\n")
 
     def summary(self) -> dict[Atom, Any] | None:
         """What `hello` and `status` say of the served model, None where there is none."""
@@ -107,7 +117,7 @@ class ActiveModel:
             version=model.version,
             algorithm=model.algorithm,
             kind=model.kind,
-            options=[option.encode() for option in sorted(model.options)],
+            options=sorted(model.options),
             users=model.manifest.users,
             items=model.manifest.items,
             created_at=model.manifest.created_at,
@@ -124,7 +134,7 @@ def _described(stored: StoredVersion, active: str | None) -> dict[Atom, Any]:
     facts = {
         "algorithm": manifest and manifest.algorithm,
         "kind": manifest and manifest.kind,
-        "facts": manifest and shown_facts(manifest.facts),
+        "facts": manifest and _shown_facts(manifest),
         "created_at": manifest and manifest.created_at,
         "users": manifest and manifest.users,
         "items": manifest and manifest.items,
@@ -132,6 +142,14 @@ def _described(stored: StoredVersion, active: str | None) -> dict[Atom, Any]:
         "bytes": manifest and manifest.total_size,
     }
     return atom_keys(version=stored.version, active=stored.version == active, damaged=stored.damaged, **facts)
+
+
+_SHOWN_FACTS = ("kinds", "fold_in", "index", "candidates", "learnt_until")
+
+
+def _shown_facts(manifest: Manifest) -> dict[str, Any]:
+    """What of the manifest's facts is for people: what was measured and decided at the export."""
+    return {name: manifest.facts[name] for name in _SHOWN_FACTS if name in manifest.facts}
 
 
 def report_damage(damaged: list[ModelDamaged]) -> None:

@@ -50,8 +50,8 @@ class Settings:
     """Where every frame of the session is written down, for `port-worker inspect`. PORT_WORKER_RECORD."""
 
     index: str = "auto"
-    """How an embedding model finds the best items: `exact`; `approximate`, by an index that is built at training; `auto`,
-    which is that above a size where it pays. PORT_WORKER_INDEX."""
+    """How an embedding model finds the best items: `exact`; `approximate`, by an index that is built at training; or
+    `auto`: that above a size where it pays. PORT_WORKER_INDEX."""
 
     threads: int = 1
     """Threads of one model call: the trainer and the host want the other cores. PORT_WORKER_THREADS."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,24 @@ from port_worker.store.manifest import Json
 from port_worker.store.models import ModelStore
 
 
+class Told(NamedTuple):
+    item: Id
+    weight: float = 1.0
+
+
+class Totals(NamedTuple):
+    hidden: int = 0
+    hidden_version: int = 0
+
+
 class NothingNew:
     """A live store in which nothing has happened."""
 
-    hidden_version = 0
-
-    def of_users(self, _users: Sequence[Id]) -> dict[Id, list[tuple[Id, float, int]]]:
+    def of_users(self, _users: Sequence[Id]) -> Mapping[Id, Sequence[Told]]:
         return {}
+
+    def totals(self) -> Totals:
+        return Totals()
 
     def hidden(self) -> list[Id]:
         return []

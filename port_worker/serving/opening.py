@@ -11,8 +11,9 @@ from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.freshness import Freshness, Live
 from port_worker.serving.ranking import FullRanking, Ranking, Scorer
 from port_worker.serving.recommender import Recommender
-from port_worker.store.catalogue import CatalogueArrays
+from port_worker.serving.requests import Id
 from port_worker.store.arrays import Arrays, file_name
+from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import KIND as EMBEDDING
 from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.encoder import EncoderArrays
@@ -41,7 +42,7 @@ SUPPORT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Opening:
-    """How models are opened: which index ranks embeddings (`exact`, `auto`, `approximate`), and with how many threads."""
+    """How models are opened: what ranks embeddings (`exact`, `auto`, `approximate`), and with how many threads."""
 
     index: str = "auto"
     threads: int = 1
@@ -73,6 +74,14 @@ class ServedModel:
     def options(self) -> frozenset[str]:
         """What of a call's options it can honour."""
         return self.recommender.scorer.options
+
+    def has_learnt(self, rows: Sequence[tuple[Id, Id, float]]) -> list[bool]:
+        """Of each (user, item, time): whether the training met the pair, at that time or later."""
+        learnt_until = self.manifest.facts.get("learnt_until")
+        if not isinstance(learnt_until, int):
+            return [False] * len(rows)
+        catalogue = self.recommender.catalogue
+        return [time <= learnt_until and catalogue.has_met(user, item) for user, item, time in rows]
 
 
 @dataclass(frozen=True, eq=False)

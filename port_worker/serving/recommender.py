@@ -118,7 +118,9 @@ class Recommender:
 
     def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
         request = asked.request
-        banned = [asked.excluded] if hidden.shown is not None else [asked.excluded, hidden.rows]
+        banned: list[NDArray[np.integer]] = [asked.excluded]
+        if hidden.shown is None:
+            banned.append(hidden.rows)
         if request.filter_consumed:
             banned += self._met(asked, fed.get(request.user))
         n = request.n if request.diversity <= 0 else pool_size(request.n)

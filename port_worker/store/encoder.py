@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.store.arrays import Problem, Shape, _load, file_name, not_finite, rows_problem
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.errors import ModelDamaged, ModelRefused
 from port_worker.store.features import FeatureSide
 from port_worker.store.manifest import FILE_NAME, Json
@@ -30,6 +31,10 @@ class Recurrent:
     cell: str
     hidden_units: tuple[int, ...]
     layer_norm: bool
+
+    def width(self, sizes: Sizes) -> int:
+        """Of the vectors, the bias left out."""
+        return sizes.embed_size
 
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         """Of the arrays that belong to this architecture."""
@@ -58,6 +63,10 @@ class Convolution:
     horizontal: int
     vertical: int
 
+    def width(self, sizes: Sizes) -> int:
+        """Of the vectors, the bias left out."""
+        return 2 * sizes.embed_size  # the user's own comes first
+
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         """`horizontal_kernel` holds the taps of the filters of height 1, then those of height 2, and so on."""
         length, width = sizes.max_seq_len, sizes.embed_size
@@ -81,6 +90,10 @@ class Dilation:
 
     filters: int
     dilations: tuple[int, ...]
+
+    def width(self, sizes: Sizes) -> int:
+        """Of the vectors, the bias left out."""
+        return 2 * sizes.embed_size  # the user's own comes first
 
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         """`kernel_<i>` is (taps, inputs, filters), the earlier step's tap first."""
@@ -107,6 +120,10 @@ class Tower:
     hidden_units: tuple[int, ...]
     sparse_size: int
     features: FeatureSide
+
+    def width(self, sizes: Sizes) -> int:  # noqa: ARG002 - as of the others
+        """Of the vectors, the bias left out."""
+        return self.hidden_units[-1]
 
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         """`user_sparse` and `user_dense` hold what the model knows of each user, and in a last row of none."""
@@ -192,14 +209,20 @@ class Description:
             raise ValueError(f"expected {problem}")
         return found
 
+    @property
+    def vectors(self) -> tuple[int, int, int]:
+        """For how many users and items it makes vectors of how many factors."""
+        factors = self.architecture.width(self.sizes) + self.sizes.pseudo_bias
+        return self.sizes.users, self.sizes.items, factors
+
     def shapes(self) -> dict[str, Shape]:
         """The shape of each array by its name, the prefix left out."""
         return self.architecture.shapes(self.sizes)
 
     def _problem(self) -> str | None:
         sizes = self.sizes
-        if sizes.max_seq_len < (self.algorithm != "TwoTower"):
-            return "max_seq_len of 1 at least"
+        if sizes.max_seq_len < 0 or (sizes.max_seq_len == 0) is not (self.algorithm == "TwoTower"):
+            return "max_seq_len of 0 for TwoTower, of 1 at least for others"
         return _positive("users, items and embed_size", (sizes.users, sizes.items, sizes.embed_size)) or (
             self.architecture.problem()
         )
@@ -221,15 +244,19 @@ class EncoderArrays:
             np.save(folder / file_name(PREFIX + name), array, allow_pickle=False)
 
     @classmethod
-    def open(cls, folder: Path, document: Json, *, mmap: bool = True) -> EncoderArrays:
+    def open(cls, folder: Path, document: Json, beside: EmbeddingArrays, *, mmap: bool = True) -> EncoderArrays:
         """Map (or read) the arrays of a version's folder that the description in its manifest asks for.
 
-        The contents were checked by `write`. Raises ModelDamaged.
+        Its vectors must be like those `beside` it. The contents were checked by `write`. Raises ModelDamaged.
         """
         try:
             description = Description.from_json(document)
         except ValueError as error:
             raise ModelDamaged(folder.name, FILE_NAME, "the description of an encoder", error) from error
+        expected = (*beside.sizes, beside.item_vectors.shape[1])
+        if description.vectors != expected:
+            message = "an encoder for {} users and {} items, of {} factors".format(*expected)
+            raise ModelDamaged(folder.name, FILE_NAME, message, description.vectors)
         arrays = cls(description, {name: _load(folder, PREFIX + name, mmap) for name in description.shapes()})
         problem = arrays._layout_problem()
         if problem:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.store import embedding, neighbourhood, network
+from port_worker.store import embedding, neighbourhood
 from port_worker.store.catalogue import CatalogueArrays, by_popularity
 from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.fold_in import FACT as FOLD_IN

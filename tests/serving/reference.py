@@ -12,7 +12,7 @@ from port_worker.serving.opening import Opening
 from port_worker.serving.recommender import Recommender
 from port_worker.serving.requests import Id, RecommendRequest
 from port_worker.store.embedding import EmbeddingArrays
-from tests.models import NothingNew, catalogue_arrays, serve_embedding
+from tests.models import NothingNew, Totals, catalogue_arrays, serve_embedding
 from tests.serving.asking import Seen
 
 KINDS = ("avatar", "map", "prop")
@@ -29,7 +29,9 @@ class Hiding(NothingNew):
 
     def __init__(self, items: Sequence[Id]) -> None:
         self.items = list(items)
-        self.hidden_version = 1
+
+    def totals(self) -> Totals:
+        return Totals(len(self.items), 1)
 
     def hidden(self) -> list[Id]:
         return self.items

@@ -70,9 +70,7 @@ def test_it_answers_on_when_its_folder_is_deleted(store: ModelStore) -> None:
         ({"kind": "neighbourhood"}, "neighbourhood facts"),
     ],
 )
-def test_a_version_that_cannot_be_served_is_refused(
-    store: ModelStore, published: dict[str, Any], message: str
-) -> None:
+def test_a_version_that_cannot_be_served_is_refused(store: ModelStore, published: dict[str, Any], message: str) -> None:
     version = _publish(store, **published)
     with pytest.raises(ModelDamaged, match=message):
         open_model(store, version, NothingNew())

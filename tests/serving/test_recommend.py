@@ -118,9 +118,7 @@ def test_who_has_had_everything_may_have_it_again(served: Recommender) -> None:
 
 @pytest.mark.parametrize("user", ["1", True, 99, 2**70, "\ud800"])
 def test_a_stranger_gets_the_popular_items(served: Recommender, user: int | str) -> None:
-    first, second = recommend(
-        served, [RecommendRequest(user, 3), RecommendRequest(user, 3, excluding("b", "a"))]
-    )
+    first, second = recommend(served, [RecommendRequest(user, 3), RecommendRequest(user, 3, excluding("b", "a"))])
     assert (first.items, first.source, first.exhausted) == ([("b", 7.0), ("c", 7.0), ("d", 2.0)], "popular", False)
     assert (second.items, second.exhausted) == ([("c", 7.0), ("d", 2.0)], True)
 

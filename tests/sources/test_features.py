@@ -66,7 +66,8 @@ def test_numbers_are_dense_and_null_is_unknown(with_column: Write) -> None:
     column = of_items(with_column("size_kb", [3, None, 2.5, -1]), 4).dense["size_kb"]
     assert column.values.tolist() == [3, 0, 2.5, -1]
     assert column.known.tolist() == [True, False, True, True]
-    assert (column.values.dtype, column.known.dtype) == (np.float32, np.bool_)
+    assert column.values.dtype == np.float32
+    assert column.known.dtype == np.bool_
 
 
 def test_rows_are_in_the_order_of_the_ids_and_absent_ids_unknown(with_column: Write) -> None:

@@ -102,9 +102,7 @@ def test_single_calls_and_batches_take_turns(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("lane", [Lane.BATCH, Lane.SINGLE, Lane.BULK])
-def test_what_a_step_raises_ends_the_open_calls(
-    bench: Bench, lane: Lane, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_step_raises_ends_the_open_calls(bench: Bench, lane: Lane, capfd: pytest.CaptureFixture[str]) -> None:
     for raised, code in [(ProtocolError("no_model", "none"), "no_model"), (ZeroDivisionError("x"), "internal")]:
         bench.script.raises = raised
         bench.add(1, lane)
