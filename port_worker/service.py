@@ -7,25 +7,38 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from port_worker import __version__
 from port_worker.active_model import ActiveModel, report_damage
+from port_worker.answering import Answering, Outcome
 from port_worker.config import Settings
+from port_worker.feeding import ROWS_AT_ONCE, Feeding
+from port_worker.jobs import Jobs, defect, too_late
 from port_worker.retraining import Retraining
-from port_worker.scheduler import Scheduler, Work
-from port_worker.serving.embedding import Recommendation, RecommendRequest
+from port_worker.scheduler import Lane, Scheduler, Work
+from port_worker.serving.bulk import Pace
 from port_worker.status import Counters, heavy_modules, resident_bytes
+from port_worker.store.errors import StoreError
+from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
-from protocol.arguments import Recommend, parse_arguments
+from protocol.arguments import (
+    Arguments,
+    Explain,
+    Feedback,
+    HideItems,
+    Recommend,
+    RecommendMany,
+    Score,
+    ShowItems,
+    Similar,
+    parse_arguments,
+)
 from protocol.atoms import OPS, Atom
 from protocol.codec import codec
-from protocol.columns import id_column, pair_batch, score_column
 from protocol.errors import ProtocolError
 from protocol.messages import (
     PROTOCOL_VERSION,
@@ -65,15 +78,25 @@ class Service:
         self._session = Session(self._limits.max_in_flight)
         self._scheduler = Scheduler(clock, self._limits.max_batch)
         self._counters = Counters()
-        self._model = ActiveModel(ModelStore(settings.models))
+        self._live = LiveStore(settings.live)
+        self._model = ActiveModel(ModelStore(settings.models), self._live, settings)
+        self._answering = Answering(self._limits, Pace(clock=clock))
+        feeding = Feeding(self._model, self._live)
+        self._feeding: Mapping[str, Callable[[Work], Iterator[list[Outcome]]]] = {
+            "feedback": feeding.feedback,
+            "hide_items": feeding.hide_items,
+            "show_items": feeding.show_items,
+        }
+        self._jobs = Jobs(self._scheduler, self._start, clock, self._counters)
         self._retraining = Retraining(settings, self._model, clock)
         self._long: dict[int, Work] = {}
-        self._single: dict[str, Callable[[Work], None]] = {
+        self._immediate: Mapping[str, Callable[[Work], None]] = {
             "ping": lambda work: self._answer(work, Atom("pong")),
             "status": lambda work: self._answer(work, self._status()),
             "models": lambda work: self._answer(work, self._model.listing()),
             "retrain": self._start_retrain,
             "drain": self._start_drain,
+            **dict.fromkeys(self._feeding, self._feed_at_once),
         }
 
     def open(self) -> None:
@@ -105,45 +128,59 @@ class Service:
         except ProtocolError as error:
             error.call_id = call.id
             raise
-        seconds = float("inf") if call.deadline_ms is None else call.deadline_ms / 1000
-        self._scheduler.add(Work(call.id, call.op, arguments, self._clock() + seconds))
+        self._scheduler.add(self._work(call, arguments))
+
+    def _work(self, call: Call, arguments: Any) -> Work:
+        now = self._clock()
+        expires_at = float("inf") if call.deadline_ms is None else now + call.deadline_ms / 1000
+        return Work(call.id, call.op, arguments, lane_of(arguments), expires_at, now)
 
     def step(self) -> bool:
-        """Do what is due: one call or batch, one slice of a swap. Returns whether more can be done at once."""
+        """Do what is due: a call, a step of a job, a slice of a swap. Returns whether more can be done at once."""
         self._expire_long()
-        due, expired = self._scheduler.take()
-        for work in expired:
-            self._finish(work, _expired(work))
+        due, expired = self._scheduler.take(Lane.AT_ONCE)
+        self._end([(work, too_late(work)) for work in expired])
         if due:
-            self._perform(due)
+            self._perform(due[0])
+        elif self._jobs.busy:
+            self._end(self._jobs.expired())
+            self._end(self._jobs.step())
         if self._retraining.swapping or self._retraining.look_at <= self._clock():
             self.trainer_readable()
         self._end_drains()
-        return bool(self._scheduler) or self._retraining.swapping
+        return bool(self._scheduler) or self._jobs.busy or self._retraining.swapping
 
-    def _perform(self, due: list[Work]) -> None:
+    def _perform(self, work: Work) -> None:
         try:
-            if due[0].op == "recommend":
-                self._recommend(due)
-            else:
-                self._single[due[0].op](due[0])
+            self._immediate[work.op](work)
         except ProtocolError as error:
-            self._fail_all(due, error)
+            self._fail_all([work], error)
         except Exception:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
-            self._fail_all(due, _defect())
+            self._fail_all([work], defect())
 
     def _fail_all(self, due: list[Work], error: ProtocolError) -> None:
         for work in due:
             if self._session.is_live(work.call_id):
                 self._finish(work, error)
 
-    def _recommend(self, due: list[Work]) -> None:
-        model = self._model.serving
-        requests = [RecommendRequest(w.arguments.user, w.arguments.n, w.arguments.exclude) for w in due]
-        self._counters.batches += 1
-        answers = model.recommend(requests)
-        for work, answer, items in zip(due, answers, _laid_items(due, answers), strict=True):
-            self._answer(work, _recommended(model.version, answer, items))
+    def _start(self, due: Sequence[Work]) -> Iterator[list[Outcome]]:
+        """The steps of a batch of `recommend`, or of a single call."""
+        feed = self._feeding.get(due[0].op)
+        return feed(due[0]) if feed is not None else self._answering.start(self._model.serving, due)
+
+    def _feed_at_once(self, work: Work) -> None:
+        for ended in self._feeding[work.op](work):
+            self._end(ended)
+
+    def _end(self, outcomes: Sequence[Outcome]) -> None:
+        for work, result in outcomes:
+            if isinstance(result, ProtocolError):
+                self._finish(work, result)
+                continue
+            try:
+                self._answer(work, result)
+            except Exception:  # noqa: BLE001 what cannot be encoded is a defect of this answer alone
+                self._finish(work, defect())
 
     def _start_retrain(self, work: Work) -> None:
         self._retraining.start(work.arguments, lambda facts: self._send(Progress(work.call_id, facts)))
@@ -158,7 +195,7 @@ class Service:
             return
         except Exception:  # noqa: BLE001 a defect costs the retrain, never the model in service
             self._retraining.close()
-            self._fail_all(self._running("retrain"), _defect())
+            self._fail_all(self._running("retrain"), defect())
             return
         if result is not None:
             self._send(Event("model_activated", self._model.summary() or {}))
@@ -198,6 +235,7 @@ class Service:
     def close(self) -> None:
         """The host is gone: end the trainer and hold nothing back."""
         self._retraining.close()
+        self._live.close()
         self._session.close()
 
     @property
@@ -218,13 +256,14 @@ class Service:
     def _expire_long(self) -> None:
         now = self._clock()
         for work in [work for work in self._long.values() if work.expires_at <= now]:
-            self._cancel(work.call_id, _expired(work))
+            self._cancel(work.call_id, too_late(work))
 
     def _cancel(self, call_id: int, reason: ProtocolError) -> None:
         """End a call that waits or runs. An id that is not in flight is ignored: its answer crossed the cancel."""
         work = self._long.get(call_id)
         if work is not None and work.op == "retrain":
             self._retraining.abandon()
+        work = work or self._jobs.drop(call_id)
         if work is not None or self._scheduler.cancel(call_id):
             self._finish(work or Work(call_id, "", None), reason)
 
@@ -265,34 +304,34 @@ class Service:
             model=self._model.summary(),
             in_flight=self._session.in_flight,
             queued=len(self._scheduler),
+            bulk_queued=self._scheduler.waiting(Lane.BULK),
+            **self._kept_live(),
             training=self._retraining.latest,
-            **asdict(self._counters),
+            **self._counters.facts(),
         )
 
-
-def _expired(work: Work) -> ProtocolError:
-    return ProtocolError("deadline_exceeded", f"{work.op}: its deadline passed before the answer was ready")
-
-
-def _defect() -> ProtocolError:
-    """The answer for an exception that nobody expected; its traceback goes to the log."""
-    traceback.print_exc(file=sys.stderr)
-    return ProtocolError("internal", "worker: a defect, whose traceback is in the worker's log")
+    def _kept_live(self) -> dict[str, int | None]:
+        """How much feedback and how many hidden items there are; None while the file cannot be read."""
+        try:
+            totals = self._live.totals()
+        except StoreError:
+            return {"feedback_rows": None, "hidden_items": None}
+        return {"feedback_rows": totals.rows, "hidden_items": totals.hidden}
 
 
-def _laid_items(due: Sequence[Work], answers: Sequence[Recommendation]) -> list[Any]:
-    """The ids and scores of each answer in the form that its caller asked for; all lists of pairs at once."""
-    pairs = iter(pair_batch([(a.ids, a.scores) for w, a in zip(due, answers, strict=True) if _wants_pairs(w)]))
-    return [
-        next(pairs) if _wants_pairs(work) else atom_keys(ids=id_column(answer.ids), scores=score_column(answer.scores))
-        for work, answer in zip(due, answers, strict=True)
-    ]
+_LANES: Mapping[type, Lane] = {
+    Recommend: Lane.BATCH,
+    RecommendMany: Lane.BULK,
+    Similar: Lane.SINGLE,
+    Score: Lane.SINGLE,
+    Explain: Lane.SINGLE,
+}
 
 
-def _wants_pairs(work: Work) -> bool:
-    arguments: Recommend = work.arguments
-    return arguments.form == "pairs"
-
-
-def _recommended(version: str, answer: Recommendation, items: Any) -> dict[Atom, Any]:
-    return atom_keys(items=items, model=version, source=Atom(answer.source), exhausted=answer.exhausted)
+def lane_of(arguments: Arguments) -> Lane:
+    """How urgent a call is, and how long it takes: what writes many rows is cut into slices."""
+    if isinstance(arguments, Feedback):
+        return Lane.AT_ONCE if len(arguments) <= ROWS_AT_ONCE else Lane.BULK
+    if isinstance(arguments, HideItems | ShowItems):
+        return Lane.AT_ONCE if len(arguments.items) <= ROWS_AT_ONCE else Lane.SINGLE
+    return _LANES.get(type(arguments), Lane.AT_ONCE)

@@ -1,6 +1,6 @@
 """Ids and scores as arrays: read from the binaries that hosts send, laid out as the bytes of a reply.
 
-A column is `{Kind, Binary}`, without padding: `int64` and `float32` little-endian, `uuid` 16 bytes each. A list of
+A column is `{Kind, Binary}`, without padding: numbers little-endian, `uuid` 16 bytes each. A list of
 `{Id, Score}` is written by numpy into the very bytes of External Term Format, a few array operations for all of it.
 
 Ids are arrays of int64, or 'S<k>' of UTF-8 bytes without NUL, as a model's are.
@@ -25,6 +25,9 @@ from protocol.refusal import defect
 Ids: TypeAlias = NDArray[Any]
 """(n,) int64, or 'S<k>'."""
 
+Numbers: TypeAlias = NDArray[Any]
+"""(n,) int64 or float32."""
+
 _UUID_BYTES, _UUID_CHARACTERS = 16, 36
 _DASHES = (8, 13, 18, 23)
 _DIGIT_PLACES = np.array([place for place in range(_UUID_CHARACTERS) if place not in _DASHES])
@@ -34,6 +37,8 @@ _NIBBLES = np.full(256, _NO_DIGIT, np.uint8)
 _NIBBLES[_DIGITS] = np.arange(16)
 
 _ITEM_BYTES = {"int64": 8, "uuid": _UUID_BYTES}
+_NUMBERS: dict[str, np.dtype[Any]] = {"int64": np.dtype("<i8"), "float32": np.dtype("<f4")}
+_INTEGERS = {np.dtype(np.int32): Atom("int32"), np.dtype(np.uint8): Atom("uint8")}
 
 
 def read_ids(kind: str, raw: bytes) -> Ids:
@@ -41,6 +46,20 @@ def read_ids(kind: str, raw: bytes) -> Ids:
     if len(raw) % _ITEM_BYTES[kind]:
         raise ValueError(f"a multiple of {_ITEM_BYTES[kind]} bytes")
     return np.frombuffer(raw, "<i8").astype(np.int64, copy=False) if kind == "int64" else _uuid_texts(raw)
+
+
+def read_numbers(kind: str, raw: bytes) -> Numbers:
+    """The values of a column: int64 or float32, read-only. Raises ValueError when the bytes are not whole values."""
+    dtype = _NUMBERS[kind]
+    if len(raw) % dtype.itemsize:
+        raise ValueError(f"a multiple of {dtype.itemsize} bytes")
+    return np.frombuffer(raw, dtype).astype(dtype.newbyteorder("="), copy=False)
+
+
+def first_outside(numbers: Numbers, least: float, most: float) -> int | None:
+    """The place of the first number that is not from `least` to `most`, as NaN is not; None where all are."""
+    inside = (numbers >= least) & (numbers <= most)
+    return None if inside.all() else int(inside.argmin())
 
 
 def id_column(ids: Ids) -> Any:
@@ -54,6 +73,12 @@ def id_column(ids: Ids) -> Any:
 def score_column(scores: NDArray[np.floating]) -> Any:
     """A term: the column `{float32, _}`."""
     return Atom("float32"), scores.astype("<f4", copy=False).tobytes()
+
+
+def integer_column(values: NDArray[Any]) -> Any:
+    """A term: the column `{int32, _}` or `{uint8, _}`, row by row, as the dtype says."""
+    kind = _INTEGERS[values.dtype]
+    return kind, values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _uuid_texts(raw: bytes) -> Ids:

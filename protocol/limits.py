@@ -47,6 +47,21 @@ class Limits(TermLimits):
     max_exclude: int = 30_000
     """Ids that one call may exclude."""
 
+    max_users: int = 100_000
+    """Users of one `recommend_many`: a column of them takes 1.6 MB as UUIDs, and two seconds of slices."""
+
+    max_feedback: int = 100_000
+    """Interactions of one `feedback`: four columns of 4.4 MB in all."""
+
+    max_recent: int = 1_000
+    """Ids of a sequence given in a call; models look at the last tens."""
+
+    max_kinds: int = 256
+    """Kinds that one call may name; a model tells no more apart."""
+
+    max_features: int = 64
+    """Features that one call may give; a data set has tens of columns."""
+
     max_id_bytes: int = 255
     """UTF-8 bytes of a user's or item's id; a UUID string has 36."""
 
@@ -67,6 +82,11 @@ FLOORS: Mapping[str, int] = {
     "max_batch": 1,
     "max_items": 1,
     "max_exclude": 0,
+    "max_users": 1,
+    "max_feedback": 1,
+    "max_recent": 1,
+    "max_kinds": 1,
+    "max_features": 1,
     "max_id_bytes": 36,
     "max_terms": 64,
     "max_depth": 8,
@@ -83,6 +103,12 @@ MAX_CALL_ID = 2**63 - 1
 
 MAX_DEADLINE_MS = 7 * 24 * 3600 * 1000
 """A week; longer than any training, and small enough for every clock."""
+
+MAX_WEIGHT = 1_000_000_000
+"""Of an interaction, either way: seconds of dwelling fit, and a sum of 100,000 of them is a finite float32."""
+
+MAX_TIME = 2**53
+"""Unix seconds: what a float64 holds exactly."""
 
 MAX_FRAME_BYTES = Limits.max_frame_bytes
 """What a frame may hold where no worker has said less."""

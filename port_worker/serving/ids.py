@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _INT64 = range(-(2**63), 2**63)
+_NO_ROWS = np.empty(0, dtype=np.intp)
 
 
 class IdIndex:
@@ -35,10 +36,17 @@ class IdIndex:
 
     def rows(self, wanted: Sequence[object] | NDArray[Any]) -> NDArray[np.intp]:
         """The rows of those ids that are there, in order. An array is int64, or 'S<k>' of UTF-8."""
+        if not len(wanted):
+            return _NO_ROWS
+        places = self.places(wanted)
+        return places[places >= 0]
+
+    def places(self, wanted: Sequence[object] | NDArray[Any]) -> NDArray[np.intp]:
+        """(n,) the row of each id in order, -1 for one that is not there."""
         if isinstance(wanted, np.ndarray):
-            return self._column_rows(wanted)
+            return self._column_places(wanted)
         found = map(self.lookup, wanted)
-        return np.array([row for row in found if row is not None], dtype=np.intp)
+        return np.array([-1 if row is None else row for row in found], dtype=np.intp)
 
     def column(self, rows: NDArray[np.integer]) -> NDArray[Any]:
         """The ids of those rows, as they are stored."""
@@ -49,13 +57,16 @@ class IdIndex:
         """The ids of those rows, as Python integers or strings."""
         return plain_ids(self.column(rows))
 
-    def _column_rows(self, wanted: NDArray[Any]) -> NDArray[np.intp]:
-        # Ids that are longer than any here are none of these, and would make numpy copy the whole column.
-        if wanted.dtype.kind != self._ids.dtype.kind or wanted.dtype.itemsize > self._ids.dtype.itemsize:
-            return np.empty(0, dtype=np.intp)
+    def _column_places(self, wanted: NDArray[Any]) -> NDArray[np.intp]:
+        if wanted.dtype.kind != self._ids.dtype.kind:
+            return np.full(len(wanted), -1, dtype=np.intp)
+        width = self._ids.dtype.itemsize
+        if wanted.dtype.itemsize > width:
+            # Searching for wider ids would make numpy copy the whole column; what does not fit is none of these.
+            fits = np.char.str_len(wanted) <= width
+            return np.where(fits, self._column_places(wanted.astype(self._ids.dtype)), -1)
         rows = np.minimum(self._ids.searchsorted(wanted), len(self._ids) - 1)
-        there: NDArray[np.intp] = rows[self._ids[rows] == wanted]
-        return there
+        return np.where(self._ids[rows] == wanted, rows, -1)
 
     def _text_key(self, wanted: object) -> bytes | None:
         if type(wanted) is not str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from port_worker.sources.columns import Id, Interactions
+from port_worker.sources.columns import Id, IdArray, Interactions
+from port_worker.sources.features import FeatureTable, Kinds
 
 Progress = Callable[[int], None]  # called with the number of rows read so far
 
@@ -57,6 +58,15 @@ class Source(Protocol):
 
     def users(self, ids: Iterable[Id]) -> dict[Id, UserCard]:
         """The cards of those of `ids` that the source knows; of all, without a name, where it keeps no names."""
+
+    def item_kinds(self, ids: IdArray) -> Kinds:
+        """The kinds of the items `ids`, in their order."""
+
+    def item_features(self, ids: IdArray) -> FeatureTable | None:
+        """What is known of the items `ids`, a row for each in their order; None where the source has no features."""
+
+    def user_features(self, ids: IdArray) -> FeatureTable | None:
+        """What is known of the users `ids`, as `item_features` of items."""
 
     def history(self, user: Id, limit: int) -> list[Visit]:
         """The newest `limit` interactions of a user with public items, newest first; empty for an unknown user."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class Chunk:
     """At least one row, as columns of values: users, items, weights, times, and the place of each row to name it by."""
 
     columns: tuple[list[Any], list[Any], list[Any], list[Any]]
-    places: list[errors.Place]
+    places: Sequence[errors.Place]
 
 
 def read_chunks(

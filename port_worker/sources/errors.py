@@ -9,7 +9,7 @@ from typing import TypeAlias
 _SHOWN_CHARACTERS = 80
 
 Detail: TypeAlias = str | int | list[str]
-Place: TypeAlias = tuple[str, int]  # ("line", 70001) of a text file, ("row", 1) of others
+Place: TypeAlias = tuple[str, int | str]  # ("line", 70001) of a text file, ("row", 1) of others, ("item", "m1") by id
 
 
 class SourceError(Exception):

@@ -16,6 +16,7 @@ from port_worker.sources import errors
 from port_worker.sources.base import ItemCard, Progress, UserCard, Visit
 from port_worker.sources.chunks import Chunk, read_chunks
 from port_worker.sources.columns import TEXT_RULES, Id, IdArray, Interactions, Rules, distinct, id_of, key_of
+from port_worker.sources.features import FeatureTable, Kinds
 
 COLUMNS = ("user", "item", "label", "time")
 
@@ -63,6 +64,15 @@ class FileSource(ABC):
 
     def users(self, ids: Iterable[Id]) -> dict[Id, UserCard]:
         return {user: UserCard(user) for user in ids}
+
+    def item_kinds(self, ids: IdArray) -> Kinds:
+        return Kinds.none(len(ids))
+
+    def item_features(self, ids: IdArray) -> FeatureTable | None:  # noqa: ARG002 a file has none of anyone
+        return None
+
+    def user_features(self, ids: IdArray) -> FeatureTable | None:  # noqa: ARG002 a file has none of anyone
+        return None
 
     def history(self, user: Id, limit: int) -> list[Visit]:
         data = self._load().interactions

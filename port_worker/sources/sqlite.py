@@ -1,8 +1,11 @@
 """Interactions, names and kinds from a SQLite file with the tables that the fixture writes.
 
-    items(id, kind, name, is_public)                        a table or a view
-    users(id, username, display_name)                       a table or a view
+    items(id, kind, name, is_public, ...)                   a table or a view
+    users(id, username, display_name, ...)                  a table or a view
     interactions(user_id, item_id, kind, weight, time)      a table; time in seconds since 1970 UTC
+
+Other columns of users and items may be features (`features.py` says which), and so may an item's kind; _NO_FEATURES
+are not. What must not be learnt is left out by a view.
 
 Only public items are ever read: what someone keeps private must not be learnt, shown or recommended.
 """
@@ -19,7 +22,8 @@ from typing import Any
 from port_worker.sources import errors
 from port_worker.sources.base import ItemCard, Progress, UserCard, Visit
 from port_worker.sources.chunks import CHUNK_ROWS, Chunk, read_chunks
-from port_worker.sources.columns import TYPED_RULES, Id, Interactions
+from port_worker.sources.columns import TYPED_RULES, Id, IdArray, Interactions, id_of
+from port_worker.sources.features import FeatureTable, Kinds, feature_table, kinds_of
 
 _LOCK_WAIT_S = 10.0  # how long a writer may hold the file before a read gives up
 _IDS_PER_QUERY = 500  # below the 999 parameters that the oldest SQLite allows
@@ -28,6 +32,10 @@ _TABLES = {
     "items": ("id", "kind", "name", "is_public"),
     "users": ("id", "username", "display_name"),
     "interactions": ("user_id", "item_id", "kind", "weight", "time"),
+}
+_NO_FEATURES = {
+    "items": {"id", "name", "is_public", "uploader_id", "tags", "inserted_at"},
+    "users": {"id", "username", "display_name", "inserted_at"},
 }
 _NAMES = ("user_id", "item_id", "weight", "time")
 
@@ -83,6 +91,22 @@ class SqliteSource:
         with self._reading("users") as connection:
             return {row[0]: UserCard(*row) for row in _by_id(connection, query, ids)}
 
+    def item_kinds(self, ids: IdArray) -> Kinds:
+        with self._reading("items") as connection:
+            return kinds_of(self.path, ids, _columns(connection, "items WHERE is_public", ["kind"], ids)["kind"])
+
+    def item_features(self, ids: IdArray) -> FeatureTable | None:
+        with self._reading("items") as connection:
+            names = _feature_names(connection, "items")
+            return feature_table(self.path, "item", ids, _columns(connection, "items WHERE is_public", names, ids))
+
+    def user_features(self, ids: IdArray) -> FeatureTable | None:
+        with self._reading() as connection:  # which needs no table `users`, nor does what is learnt
+            if "id" not in _column_names(connection, "users"):
+                return None
+            names = _feature_names(connection, "users")
+            return feature_table(self.path, "user", ids, _columns(connection, "users", names, ids))
+
     def history(self, user: Id, limit: int) -> list[Visit]:
         with self._reading("items", "interactions") as connection:
             return [Visit(*row) for row in connection.execute(_HISTORY, (user, limit))]
@@ -133,7 +157,7 @@ class SqliteSource:
         return connection
 
     def _check_table(self, connection: sqlite3.Connection, table: str) -> None:
-        found = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+        found = _column_names(connection, table)
         if not found:
             raise errors.missing(self.path, f"table or view {table}")
         absent = [f"{table}.{column}" for column in _TABLES[table] if column not in found]
@@ -149,6 +173,31 @@ def _lenient_text(text: bytes) -> str:
 def _strict_text(text: bytes) -> str:
     """Text to learn from: what is no UTF-8 becomes lone surrogates, which the rules refuse by row."""
     return text.decode(errors="surrogateescape")
+
+
+def _column_names(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The names of a table's or view's columns; none if there is no such."""
+    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def _feature_names(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The names of the columns that may be features: those that a call could name."""
+    named = [name for name in _column_names(connection, table) if TYPED_RULES.text_id.accepts(name)]
+    return [name for name in named if name not in _NO_FEATURES[table]]
+
+
+def _columns(connection: sqlite3.Connection, rows: str, names: list[str], ids: IdArray) -> dict[str, list[Any]]:
+    """Columns of the rows `rows` by name, a value for each of `ids`; None for NULL and for an id that is not there."""
+    connection.text_factory = _strict_text
+    places = {id_of(value): place for place, value in enumerate(ids)}
+    columns: dict[str, list[Any]] = {name: [None] * len(ids) for name in names}
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in ["id", *names])
+    for found, *values in connection.execute(f"SELECT {quoted} FROM {rows}"):  # noqa: S608 quoted; rows are constants
+        place = places.get(found)
+        if place is not None:
+            for column, value in zip(columns.values(), values, strict=True):
+                column[place] = value
+    return columns
 
 
 def _chunks(cursor: sqlite3.Cursor) -> Iterator[Chunk]:

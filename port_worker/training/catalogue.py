@@ -10,11 +10,13 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from port_worker.training.errors import TrainingError
 from port_worker.training.hyperparameter import HyperParameter, Value, refused
 
 Params = dict[str, Value]
+Owner: TypeAlias = Literal["user", "item"]
 
 STAND_IN_MARK = "__port_worker_stand_in__"
 """The attribute that tells `torch_stand_in`'s module from the real torch."""
@@ -30,6 +32,7 @@ class Algorithm:
     family: str  # als, tensorflow, gensim, torch, cf or rust
     parameters: tuple[HyperParameter, ...]
     kind: str = "embedding"
+    features: frozenset[Owner] = frozenset()  # whose features it learns from, where the source has any
 
     @property
     def needs_graph(self) -> bool:
@@ -127,12 +130,12 @@ _ALGORITHMS = (
         _boolean("use_bn", True), _DROPOUT, _layers("hidden_units", 128, 64, 32), _positive("margin", 1.0, 100),
         _boolean("use_correction", True),
         replace(_float("temperature", 0.1, 0, 100), ours=_TEMPERED), _boolean("remove_accidental_hits", False),
-    )),
+    ), features=frozenset({"user", "item"})),
     Algorithm("YouTubeRetrieval", "tensorflow", (
         *_RETRIEVAL, _choice("loss_type", "sampled_softmax", "nce"), _NORM_EMBED, _boolean("use_bn", True), _DROPOUT,
         _layers("hidden_units", 128, 64), _integer("num_sampled_per_batch", None, 1, 2**20, nullable=True),
         _choice("sampler", "uniform", "log_uniform"), *_SEQUENCE,
-    )),
+    ), features=frozenset({"user"})),
     Algorithm("Item2Vec", "gensim", (*_GENSIM, _WINDOW_OF_2, _NORM_EMBED)),
     Algorithm("DeepWalk", "gensim", (
         *_GENSIM, _WINDOW, _UNIT, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from port_worker.sources.base import Source
 from port_worker.sources.columns import IdArray, Interactions
+from port_worker.sources.features import FeatureTable, Kinds
+from port_worker.training.catalogue import Owner
 from port_worker.training.errors import TrainingError
+from port_worker.training.feature_columns import FeatureColumns, feature_columns
 
 MIN_USERS = 2
 MIN_ITEMS = 2
@@ -28,6 +32,9 @@ class TrainingData:
     users, items: (n_pairs,) int64, rows of `user_ids` and `item_ids`.
     weights: (n_pairs,) float32.
     rows: how many rows the source had.
+    learnt_until: the largest time among those rows, in unix seconds.
+    kinds: of the known items; None if nobody asked the source.
+    user_features, item_features: of the known users and items; None if there are none, or nobody asked.
     """
 
     user_ids: IdArray
@@ -36,6 +43,15 @@ class TrainingData:
     items: NDArray[np.int64]
     weights: NDArray[np.float32]
     rows: int
+    learnt_until: int = 0
+    kinds: Kinds | None = None
+    user_features: FeatureTable | None = None
+    item_features: FeatureTable | None = None
+
+    @property
+    def item_kinds(self) -> Kinds:
+        """The kinds of the known items, NO_KIND throughout if nobody asked the source."""
+        return self.kinds or Kinds.none(len(self.item_ids))
 
     @property
     def positive(self) -> NDArray[np.bool_]:
@@ -62,27 +78,83 @@ def prepare(interactions: Interactions) -> TrainingData:
         items=np.searchsorted(known_items, pairs.items[kept]),
         weights=pairs.weights[kept],
         rows=len(interactions),
+        learnt_until=int(interactions.times.max()),
     )
 
 
-def train_set(data: TrainingData, *, weighted: bool, seed: int) -> tuple[Any, Any]:
+def described(data: TrainingData, source: Source) -> TrainingData:
+    """The same pairs with what the source knows of their users and items. Raises SourceError."""
+    return replace(
+        data,
+        kinds=source.item_kinds(data.item_ids),
+        user_features=source.user_features(data.user_ids),
+        item_features=source.item_features(data.item_ids),
+    )
+
+
+def train_set(
+    data: TrainingData, *, weighted: bool, seed: int, features: frozenset[Owner] = frozenset()
+) -> tuple[Any, Any]:
     """LibRecommender's TransformedSet and DataInfo of the positive pairs, built anew: ALS changes its set in fitting.
+
+    `features` says whose features are in it, of those that `data` has; `feature_layout` tells where they are.
 
     Labels are the weights if `weighted` (ALS takes them as confidence), else 1: with negative sampling the other
     algorithms look at which pairs there are, not at their labels. Ids are our row numbers, so LibRecommender's inner
     ids are the same numbers, and no id of the user's meets its type handling.
     """
     import pandas as pd
+
+    positive = data.positive
+    users, items = data.users[positive], data.items[positive]
+    labels = data.weights[positive] if weighted else np.ones(len(users), dtype=np.float32)
+    frame = pd.DataFrame({"user": users, "item": items, "label": labels})
+    tables: list[tuple[Owner, FeatureTable | None, NDArray[np.int64]]] = [
+        ("user", data.user_features, users), ("item", data.item_features, items)
+    ]  # fmt: skip
+    columns = [
+        feature_columns(owner, table, rows) for owner, table, rows in tables if owner in features and table is not None
+    ]
+    transformed, info = _with_features(frame, columns, seed) if columns else _without_features(frame, seed)
+    return transformed, info
+
+
+def _without_features(frame: Any, seed: int) -> tuple[Any, Any]:
     from libreco.data import DatasetPure
 
     class Private(DatasetPure):  # type: ignore[misc]
         """Keeps what DatasetPure stores on its class from other data sets of this process."""
 
-    positive = data.positive
-    labels = data.weights[positive] if weighted else np.ones(np.count_nonzero(positive), dtype=np.float32)
-    frame = pd.DataFrame({"user": data.users[positive], "item": data.items[positive], "label": labels})
-    transformed, info = Private.build_trainset(frame, seed=seed)
-    return transformed, info
+    return cast("tuple[Any, Any]", Private.build_trainset(frame, seed=seed))
+
+
+def _with_features(frame: Any, columns: list[FeatureColumns], seed: int) -> tuple[Any, Any]:
+    """DatasetFeat reads from itself, by its name, what it stored on `cls`: no subclass would do, so it is cleaned."""
+    from libreco.data import DatasetFeat
+
+    before = dict(vars(DatasetFeat))
+    try:
+        made = DatasetFeat.build_trainset(
+            frame.assign(
+                **{name: values for each in columns for name, values in {**each.sparse, **each.dense}.items()}
+            ),
+            user_col=[name for each in columns if each.owner == "user" for name in (*each.sparse, *each.dense)],
+            item_col=[name for each in columns if each.owner == "item" for name in (*each.sparse, *each.dense)],
+            sparse_col=[name for each in columns for name in each.sparse],
+            dense_col=[name for each in columns for name in each.dense],
+            seed=seed,
+        )
+    finally:
+        _restore(DatasetFeat, before)
+    return cast("tuple[Any, Any]", made)
+
+
+def _restore(changed: type, before: dict[str, Any]) -> None:
+    for name, value in dict(vars(changed)).items():
+        if name not in before:
+            delattr(changed, name)
+        elif value is not before[name]:
+            setattr(changed, name, before[name])
 
 
 @dataclass(frozen=True, eq=False)

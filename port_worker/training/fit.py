@@ -8,14 +8,14 @@ import os
 import random
 from typing import Any
 
-from port_worker.store.embedding import EmbeddingArrays
 from port_worker.training import dataset
 from port_worker.training.catalogue import ALGORITHMS, Algorithm, Params
 from port_worker.training.dataset import TrainingData
-from port_worker.training.export import embedding_arrays
+from port_worker.training.export import exported
+from port_worker.training.exported import Exported
 from port_worker.training.hyperparameter import refused
 from port_worker.training.listener import listening
-from port_worker.training.progress import Reporter
+from port_worker.training.progress import Reports
 from port_worker.training.torch_stand_in import install_if_missing
 
 _DISTRIBUTIONS = ("LibRecommender", "tensorflow", "tf-keras", "gensim", "torch", "numpy")
@@ -55,15 +55,15 @@ def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:
     return fitting
 
 
-def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> EmbeddingArrays:
-    """Train a model and return its arrays. `params` are those of `fitting_params`."""
+def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> Exported:
+    """Train a model and return what serves it. `params` are those of `fitting_params`."""
     return fitted(algorithm, params, data, reporter)[1]
 
 
-def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> tuple[Any, EmbeddingArrays]:
-    """LibRecommender's own model and the arrays that serve it."""
+def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> tuple[Any, Exported]:
+    """LibRecommender's own model and what serves it."""
     chosen = ALGORITHMS[algorithm]
-    seed, epochs = params["seed"], params["n_epochs"]
+    seed, epochs = params["seed"], params.get("n_epochs", 1)
     assert isinstance(seed, int)
     assert isinstance(epochs, int)
     random.seed(seed)  # DeepWalk's walks and the sampler `unconsumed` draw from the process-wide generator
@@ -74,12 +74,13 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporte
 
     with _private_graph(chosen):
         reporter.report("fit", 0.0, epochs=epochs)
-        train_set, info = dataset.train_set(data, weighted=chosen.family == "als", seed=seed)
+        weighted = chosen.family == "als"
+        train_set, info = dataset.train_set(data, weighted=weighted, seed=seed, features=chosen.features)
         model = _new_model(chosen, params, info)
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
         reporter.report("export", 0.0)
-        return model, embedding_arrays(model, data)
+        return model, exported(chosen, params, model, info, data)
 
 
 def _private_graph(algorithm: Algorithm) -> Any:

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from protocol.atoms import Atom
-from protocol.columns import PairLists, Pairs, id_column, pair_batch, read_ids, score_column
+from protocol.columns import (
+    PairLists,
+    Pairs,
+    first_outside,
+    id_column,
+    integer_column,
+    pair_batch,
+    read_ids,
+    read_numbers,
+    score_column,
+)
 from protocol.errors import ProtocolError
 from protocol.etf import decode, encode
 
@@ -129,3 +139,29 @@ def test_a_column_has_whole_values(kind: str, size: int) -> None:
     for extra in range(1, size):
         with pytest.raises(ValueError, match=f"a multiple of {size} bytes"):
             read_ids(kind, bytes(size + extra))
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("int32", np.int32), ("uint8", np.uint8)])
+def test_integers_are_sent_little_endian_row_by_row(kind: str, dtype: type[np.integer[Any]]) -> None:
+    values = np.array([[1, 2, 3], [250, 5, 6]], dtype=dtype)
+    term = (Atom(kind), values.astype(np.dtype(dtype).newbyteorder("<")).tobytes())
+    assert integer_column(values) == term
+    assert integer_column(np.asfortranarray(values)) == term
+    assert decode(encode(integer_column(values))) == term
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("int64", "<i8"), ("float32", "<f4")])
+def test_numbers_are_read_as_they_were_written(kind: str, dtype: str) -> None:
+    values = np.array([1, -2, 3], dtype=dtype)
+    read = read_numbers(kind, values.tobytes())
+    assert (read.dtype, read.tolist()) == (np.dtype(dtype), values.tolist())
+    assert read_numbers(kind, b"").tolist() == []
+    with pytest.raises(ValueError, match=f"a multiple of {values.itemsize} bytes"):
+        read_numbers(kind, values.tobytes()[1:])
+
+
+def test_the_first_number_outside_is_found_nan_too() -> None:
+    assert first_outside(np.array([0, 5, 10]), 0, 10) is None
+    assert first_outside(np.array([0, 11, -1]), 0, 10) == 1
+    assert first_outside(np.array([1.0, np.nan, np.inf], dtype=np.float32), 0, 10) == 1
+    assert first_outside(np.array([]), 0, 10) is None

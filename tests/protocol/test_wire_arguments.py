@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import struct
 import uuid
+from typing import Any
 
 import numpy as np
 import pytest
 
-from protocol.arguments import ARGUMENTS, Arguments, NoArguments, Recommend, Retrain, parse_arguments
+from protocol.arguments import (
+    ARGUMENTS,
+    Arguments,
+    Explain,
+    HideItems,
+    NoArguments,
+    Recommend,
+    RecommendMany,
+    Retrain,
+    Score,
+    ShowItems,
+    Similar,
+    parse_arguments,
+)
 from protocol.atoms import OPS, Atom
 from protocol.erlang_syntax import parse_text
 from protocol.errors import ProtocolError
@@ -20,6 +34,10 @@ ID = "a 64-bit integer, a UTF-8 binary, or {uuid, Binary} of 16 bytes"
 IDS = "a list, {int64, Binary} or {uuid, Binary}"
 TEXT = f"a UTF-8 binary of 1 to {LIMITS.max_id_bytes} bytes without NUL"
 SCALAR = "an integer, a float, a boolean, nil, a binary, or a list of those"
+RECOMMEND = ["user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features"]
+MANY = ["users", "n", "exclude", "kinds", "filter_consumed"]
+KINDS = "a list of binaries, or nil"
+FEATURE = "a binary, a 64-bit integer, a float or a boolean"
 COUNT = f"an integer from 1 to {LIMITS.max_items}"
 
 
@@ -49,7 +67,46 @@ def test_every_op_has_its_arguments() -> None:
             Recommend(-(2**63), LIMITS.max_items, ()),
         ),
         ("recommend", f'#{{user => "{"a" * LIMITS.max_id_bytes}"}}', Recommend("a" * LIMITS.max_id_bytes)),
+        (
+            "recommend",
+            '#{user => 1,kinds => ["map","prop"],filter_consumed => false,diversity => 1,recent => ["a",2]}',
+            Recommend(1, kinds=("map", "prop"), filter_consumed=False, diversity=1.0, recent=("a", 2)),
+        ),
+        ("recommend", "#{user => 1,kinds => nil,recent => nil,features => nil}", Recommend(1)),
+        (
+            "recommend",
+            '#{user => 1,features => #{"age" => 20,"height" => 1.5,"vr" => true,"language" => "en"},diversity => 0.25}',
+            Recommend(1, features={"age": 20, "height": 1.5, "vr": True, "language": "en"}, diversity=0.25),
+        ),
+        ("recommend_many", "#{users => [1]}", RecommendMany((1,), 10, (), None, True)),
+        (
+            "recommend_many",
+            '#{users => [1,"a",1],n => 3,exclude => ["m"],kinds => ["map"],filter_consumed => false}',
+            RecommendMany((1, "a", 1), 3, ("m",), ("map",), False),
+        ),
+        ("similar", '#{item => "m"}', Similar("m", 10, Atom("cosine"))),
+        (
+            "similar",
+            "#{item => 1,n => 2,metric => dot,kinds => nil,exclude => [3],form => columns}",
+            Similar(1, 2, Atom("dot"), None, (3,), Atom("columns")),
+        ),
+        ("score", '#{user => 1,items => ["m","m"]}', Score(1, ("m", "m"))),
+        ("score", "#{user => 1,items => [2],form => columns}", Score(1, (2,), Atom("columns"))),
+        ("explain", '#{user => 1,item => "m"}', Explain(1, "m", 5)),
+        ("hide_items", '#{items => ["m"]}', HideItems(("m",))),
+        ("show_items", "#{items => [1,2]}", ShowItems((1, 2))),
         ("retrain", "#{}", Retrain(None, {})),
+        (
+            "retrain",
+            '#{retriever => "TwoTower",ranker => "DIN",retriever_params => #{"lr" => 0.1},candidates => 200}',
+            Retrain(retriever="TwoTower", ranker="DIN", retriever_params={"lr": 0.1}, candidates=200),
+        ),
+        (
+            "retrain",
+            '#{algorithm => nil,retriever => "ALS",ranker => "DIN",params => #{"n" => 1}}',
+            Retrain(None, {"n": 1}, "ALS", "DIN", {}, 500),
+        ),
+        ("retrain", "#{retriever => nil,ranker => nil,retriever_params => #{},candidates => 500}", Retrain()),
         ("retrain", "#{algorithm => nil}", Retrain(None, {})),
         (
             "retrain",
@@ -99,6 +156,49 @@ def test_good_arguments_become_values(op: str, args: str, expected: Arguments) -
         ("recommend", "#{user => 1,form => tuples}", "form", "one of the atoms pairs and columns", "tuples"),
         ("recommend", "#{user => 1,exclude => [1,2.0]}", "exclude[1]", ID, "2.0"),
         ("recommend", '#{user => 1,exclude => ["a","b",""]}', "exclude[2]", TEXT, "<<>>"),
+        ("recommend", '#{user => 1,kinds => "map"}', "kinds", KINDS, '<<"map">>'),
+        ("recommend", "#{user => 1,kinds => [map]}", "kinds[0]", TEXT, "map"),
+        ("recommend", "#{user => 1,kinds => []}", "kinds", "at least 1 element", "0 elements"),
+        *(
+            ("recommend", f"#{{user => 1,filter_consumed => {value}}}", "filter_consumed", "true or false", value)
+            for value in ("nil", "1", '<<"true">>')
+        ),
+        *(
+            ("recommend", f"#{{user => 1,diversity => {value}}}", "diversity", "a number from 0.0 to 1.0", value)
+            for value in ("-0.1", "1.1", "2", "true", "nil", '<<"0.5">>')
+        ),
+        ("recommend", "#{user => 1,recent => []}", "recent", "at least 1 element", "0 elements"),
+        ("recommend", '#{user => 1,recent => {uuid,""}}', "recent", "at least 1 element", "0 elements"),
+        ("recommend", "#{user => 1,recent => 7}", "recent", IDS, "7"),
+        ("recommend", "#{user => 1,recent => [1,nil]}", "recent[1]", ID, "nil"),
+        ("recommend", "#{user => 1,features => []}", "features", "a map", "[]"),
+        ("recommend", "#{user => 1,features => #{}}", "features", "at least 1 element", "0 elements"),
+        ("recommend", "#{user => 1,features => #{age => 1}}", "features, a key", TEXT, "age"),
+        *(
+            ("recommend", f'#{{user => 1,features => #{{"age" => {value}}}}}', 'features.<<"age">>', FEATURE, value)
+            for value in ("old", "nil", "[1]", "9223372036854775808", "#{}")
+        ),
+        ("recommend", '#{user => 1,features => #{"age" => <<>>}}', 'features.<<"age">>', TEXT, "<<>>"),
+        ("recommend_many", "#{users => []}", "users", "at least 1 element", "0 elements"),
+        ("recommend_many", "#{users => 7}", "users", IDS, "7"),
+        ("recommend_many", "#{users => [7,8.0]}", "users[1]", ID, "8.0"),
+        ("similar", "#{item => nil}", "item", ID, "nil"),
+        ("similar", "#{item => 1,metric => euclid}", "metric", "one of the atoms cosine and dot", "euclid"),
+        ("similar", '#{item => 1,metric => "dot"}', "metric", "one of the atoms cosine and dot", '<<"dot">>'),
+        ("score", "#{user => 1,items => []}", "items", "at least 1 element", "0 elements"),
+        ("explain", "#{user => 1,item => 2,n => 0}", "n", COUNT, "0"),
+        *((op, "#{items => []}", "items", "at least 1 element", "0 elements") for op in ("hide_items", "show_items")),
+        ("retrain", "#{retriever => als,ranker => 1}", "retriever", TEXT, "als"),
+        (
+            "retrain",
+            '#{algorithm => "ALS",retriever => "ALS",ranker => "DIN"}',
+            "algorithm",
+            "none beside retriever and ranker",
+            "ALS",
+        ),
+        ("retrain", '#{retriever_params => #{"lr" => 1}}', "retriever_params", "none without a retriever", "some"),
+        ("retrain", "#{candidates => 100}", "candidates", "none without a retriever", "100"),
+        ("retrain", '#{retriever => "ALS",ranker => "DIN",candidates => 0}', "candidates", COUNT, "0"),
         ("retrain", "#{algorithm => als}", "algorithm", TEXT, "als"),
         ("retrain", "#{algorithm => <<>>}", "algorithm", TEXT, "<<>>"),
         ("retrain", "#{params => []}", "params", "a map", "[]"),
@@ -137,6 +237,33 @@ def test_raw_uuids_are_the_same_ids_as_their_texts() -> None:
     assert [text.decode() for text in parsed.exclude.tolist()] == UUIDS  # type: ignore[union-attr]
 
 
+COLUMN = (Atom("uuid"), RAW)
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "name"),
+    [
+        ("recommend", {"user": 1, "recent": COLUMN}, "recent"),
+        ("recommend_many", {"users": COLUMN}, "users"),
+        ("similar", {"item": 1, "exclude": COLUMN}, "exclude"),
+        ("score", {"user": 1, "items": COLUMN}, "items"),
+        ("hide_items", {"items": COLUMN}, "items"),
+        ("show_items", {"items": COLUMN}, "items"),
+    ],
+)
+def test_ids_may_be_a_column_wherever_they_are_many(op: str, args: dict[str, Any], name: str) -> None:
+    read = getattr(parse_arguments(Call(1, op, args)), name)
+    assert [text.decode() for text in read.tolist()] == UUIDS
+
+
+def test_a_hundred_thousand_users_are_a_column() -> None:
+    most = LIMITS.max_users
+    column = np.arange(most, dtype="<i8").tobytes()
+    many = parse_arguments(Call(1, "recommend_many", {"users": (Atom("int64"), column)}))
+    assert isinstance(many, RecommendMany)
+    assert len(many.users) == most
+
+
 def test_a_column_has_no_more_ids_than_a_list() -> None:
     limits = Limits().lowered({"max_exclude": 2})
     args = {"user": 1, "exclude": (Atom("int64"), bytes(16))}
@@ -145,15 +272,36 @@ def test_a_column_has_no_more_ids_than_a_list() -> None:
         parse_arguments(Call(1, "recommend", args | {"exclude": (Atom("int64"), bytes(24))}), limits)
 
 
-def test_arguments_are_held_to_lowered_limits() -> None:
-    limits = Limits().lowered({"max_items": 5, "max_id_bytes": 36, "max_exclude": 1})
-    for args, text in (
-        ({"user": 1, "n": 6}, "n: expected an integer from 1 to 5, got 6"),
-        ({"user": b"a" * 37}, "user: expected a UTF-8 binary of 1 to 36 bytes"),
-        ({"user": 1, "exclude": [1, 2]}, "exclude: expected at most 1 elements, got 2"),
-    ):
-        with pytest.raises(ProtocolError, match=text):
-            parse_arguments(Call(1, "recommend", args), limits)
+LOWERED: list[tuple[str, dict[str, Any], str]] = [
+    ("recommend", {"user": 1, "n": 6}, "n: expected an integer from 1 to 5, got 6"),
+    ("recommend", {"user": b"a" * 37}, "user: expected a UTF-8 binary of 1 to 36 bytes"),
+    ("recommend", {"user": 1, "exclude": [1, 2]}, "exclude: expected at most 1 elements, got 2 elements"),
+    ("recommend", {"user": 1, "recent": [1, 2, 3]}, "recent: expected at most 2 elements, got 3 elements"),
+    ("recommend", {"user": 1, "kinds": [b"a", b"b"]}, "kinds: expected at most 1 elements, got 2 elements"),
+    ("recommend", {"user": 1, "features": {b"a": 1, b"b": 1}}, "features: expected at most 1 elements, got 2 elem"),
+    ("recommend_many", {"users": [1] * 4}, "users: expected at most 3 elements, got 4 elements"),
+    ("recommend_many", {"users": (Atom("int64"), bytes(32))}, "users: expected at most 3 elements, got 4 elements"),
+    ("score", {"user": 1, "items": [1] * 6}, "items: expected at most 5 elements, got 6 elements"),
+    ("hide_items", {"items": [1, 2]}, "items: expected at most 1 elements, got 2 elements"),
+    ("show_items", {"items": [1, 2]}, "items: expected at most 1 elements, got 2 elements"),
+    ("feedback", {"users": [1] * 3, "items": [1]}, "users: expected at most 2 elements, got 3 elements"),
+    (
+        "feedback",
+        {"users": [1], "items": [1], "weights": (Atom("float32"), bytes(12))},
+        "weights: expected at most 2 elements, got 3 elements",
+    ),
+    ("feedback", {"users": [1], "items": [1], "times": [1] * 3}, "times: expected at most 2 elements, got 3 elements"),
+]
+
+
+@pytest.mark.parametrize(("op", "args", "text"), LOWERED)
+def test_arguments_are_held_to_lowered_limits(op: str, args: dict[str, Any], text: str) -> None:
+    lowered = {"max_items": 5, "max_id_bytes": 36, "max_exclude": 1, "max_users": 3, "max_feedback": 2}
+    limits = Limits().lowered(lowered | {"max_recent": 2, "max_kinds": 1, "max_features": 1})
+    with pytest.raises(ProtocolError) as error:
+        parse_arguments(Call(1, op, args), limits)
+    assert error.value.code == "invalid_argument"
+    assert text in error.value.message
 
 
 def test_a_list_that_is_too_long_is_not_read() -> None:
@@ -171,17 +319,40 @@ def test_the_longest_list_is_read() -> None:
     assert longest == Recommend(1, 10, tuple(range(LIMITS.max_exclude)))
 
 
-def test_a_missing_argument_is_named() -> None:
-    error = refused("recommend", "#{n => 1}")
+@pytest.mark.parametrize(
+    ("op", "args", "field"),
+    [
+        ("recommend", "#{n => 1}", "user"),
+        ("recommend_many", "#{n => 0}", "users"),
+        ("similar", "#{metric => euclid}", "item"),
+        ("score", "#{items => [1]}", "user"),
+        ("score", "#{user => 1}", "items"),
+        ("explain", "#{user => 1}", "item"),
+        ("hide_items", "#{}", "items"),
+        ("show_items", "#{}", "items"),
+        ("feedback", "#{}", "user"),
+        ("feedback", "#{user => nil,item => nil,users => nil}", "user"),
+        ("feedback", "#{item => 1,weight => heavy}", "user"),
+        ("feedback", "#{user => 1}", "item"),
+        ("feedback", "#{users => [1]}", "items"),
+        ("feedback", "#{user => 1,items => [1]}", "users"),
+        ("retrain", '#{retriever => "ALS"}', "ranker"),
+        ("retrain", '#{retriever => nil,ranker => "DIN",candidates => 0}', "retriever"),
+    ],
+)
+def test_a_missing_argument_is_named(op: str, args: str, field: str) -> None:
+    error = refused(op, args)
     assert error.code == "missing_argument"
-    assert error.details == {"op": "recommend", "field": "user"}
+    assert error.details == {"op": op, "field": field}
+    assert error.message == f"{op}: expected the argument {field}, got none of that name"
 
 
 @pytest.mark.parametrize(
     ("op", "args", "name", "known"),
     [
-        ("recommend", "#{user => 1,'N' => 1}", "N", ["user", "n", "exclude", "form"]),
-        ("recommend", "#{nil => 1}", "nil", ["user", "n", "exclude", "form"]),
+        ("recommend", "#{user => 1,'N' => 1}", "N", RECOMMEND),
+        ("recommend", "#{nil => 1}", "nil", RECOMMEND),
+        ("recommend_many", "#{users => [1],form => columns}", "form", MANY),
         ("drain", "#{now => true}", "now", []),
     ],
 )

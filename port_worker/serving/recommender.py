@@ -1,0 +1,194 @@
+"""A served model: whom it is asked for, what may be shown, what ranks highest, and what there is for a stranger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from port_worker.serving.catalogue import Catalogue
+from port_worker.serving.diversity import pool_size, select
+from port_worker.serving.freshness import Fed, Freshness, Hidden
+from port_worker.serving.history import NOTHING, History, with_fed
+from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
+from port_worker.serving.requests import Filter, Id, Ids, RecommendRequest
+from port_worker.serving.subject import Features, Subject
+from port_worker.serving.topk import Ranked
+
+_NO_ROWS = np.empty(0, dtype=np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request in the model's rows, whose options the model can honour.
+
+    excluded: item rows that are left out. recent: those of the call, None where it gave none. ignored: what of the
+    call the model did not know.
+    """
+
+    request: RecommendRequest
+    row: int | None
+    excluded: NDArray[np.intp]
+    recent: NDArray[np.int32] | None
+    features: Features | None
+    ignored: tuple[str, ...]
+
+
+class Answer(NamedTuple):
+    """Item rows, best first, and their scores; the model ranked the first `scored` of them, popularity the others."""
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.floating]
+    source: Source
+    scored: int
+
+
+class Recommender:
+    """Ranks the items of a catalogue by a scorer, as they may be shown now. Holds no state that a call changes."""
+
+    def __init__(self, catalogue: Catalogue, scorer: Scorer, ranking: Ranking, freshness: Freshness) -> None:
+        self.catalogue = catalogue
+        self.scorer = scorer
+        self.freshness = freshness
+        self._ranking = ranking
+
+    def ask(self, request: RecommendRequest) -> Asked:
+        """The request in rows. Raises OptionError for what the model cannot honour; ids may be unknown."""
+        if request.filter.kinds is not None:
+            self.catalogue.of_kinds(request.filter.kinds)
+        if request.diversity > 0:
+            self.require("diversity")
+        recent, strangers = self._recent(request.recent)
+        features, unmet = self._features(request.features)
+        row = self.catalogue.users.lookup(request.user)
+        excluded = self.catalogue.items.rows(request.filter.exclude)
+        return Asked(request, row, excluded, recent, features, (*strangers, *unmet))
+
+    def require(self, option: str) -> None:
+        """Raises OptionError unless the model can honour the option."""
+        if option not in self.scorer.options:
+            raise OptionError(option, f"one of the options {', '.join(sorted(self.scorer.options))}", option)
+
+    def subject(self, user: Id) -> Subject:
+        """What is known of a user now: learnt and fed."""
+        fed = self.freshness.fed([user])
+        return self._subject(self.catalogue.users.lookup(user), None, None, fed.get(user))
+
+    def shown(self, wanted: Filter) -> NDArray[np.bool_] | None:
+        """(items,) which items a filter and what is hidden leave, `exclude` apart; None for all."""
+        return self._mask(wanted.kinds, self.freshness.hidden())
+
+    def answer(self, asked: Sequence[Asked]) -> Iterator[list[tuple[int, Answer]]]:
+        """Each one's answer with its place in `asked`, as they become ready: a list a slice, which may be empty.
+
+        What is hidden while this goes on is not in what is still to come.
+        """
+        open_places = list(range(len(asked)))
+        while open_places:
+            hidden = self.freshness.hidden()
+            places = tuple(open_places)
+            for ready in self._rank([asked[place] for place in places], hidden):
+                if self.freshness.hidden() is not hidden:
+                    break
+                for local, _ in ready:
+                    open_places.remove(places[local])
+                yield [(places[local], answer) for local, answer in ready]
+
+    def _rank(self, asked: Sequence[Asked], hidden: Hidden) -> Iterator[list[tuple[int, Answer]]]:
+        fed = self.freshness.fed([each.request.user for each in asked])
+        subjects = [self._subject(a.row, a.recent, a.features, fed.get(a.request.user)) for a in asked]
+        sources = [self.scorer.source(subject) for subject in subjects]
+        wanted = [self._wanted(*each, fed, hidden) for each in zip(asked, subjects, strict=True)]
+        strangers = [place for place, source in enumerate(sources) if source == "popular"]
+        if strangers:
+            yield [(place, self._popular(asked[place], wanted[place])) for place in strangers]
+        known = [place for place, source in enumerate(sources) if source != "popular"]
+        left = iter(known)
+        ready: list[tuple[int, Answer]] = []
+        for ranked in self._ranking.rank([wanted[place] for place in known]):
+            if ranked is None:
+                yield ready
+                ready = []
+            else:
+                place = next(left)
+                ready.append((place, self._finished(asked[place], wanted[place], ranked, sources[place])))
+        yield ready
+
+    def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
+        request = asked.request
+        banned: list[NDArray[np.integer]] = [asked.excluded]
+        if hidden.shown is None:
+            banned.append(hidden.rows)
+        if request.filter_consumed:
+            banned += self._met(asked, fed.get(request.user))
+        n = request.n if request.diversity <= 0 else pool_size(request.n)
+        filled = [rows for rows in banned if rows.size]
+        rows = np.concatenate(filled).astype(np.intp, copy=False) if filled else _NO_ROWS
+        return Wanted(subject, n, rows, self._mask(request.filter.kinds, hidden))
+
+    def _met(self, asked: Asked, fed: Fed | None) -> list[NDArray[np.integer]]:
+        met: list[NDArray[np.integer]] = []
+        if asked.row is not None:
+            met.append(self.catalogue.consumed(asked.row)[0])
+        if fed is not None:
+            met.append(fed.rows)
+        if asked.recent is not None:
+            met.append(asked.recent)
+        return met
+
+    def _mask(self, kinds: tuple[str, ...] | None, hidden: Hidden) -> NDArray[np.bool_] | None:
+        if kinds is None:
+            return hidden.shown
+        of_kinds = self.catalogue.of_kinds(kinds)
+        return of_kinds if hidden.shown is None else of_kinds & hidden.shown
+
+    def _subject(
+        self, row: int | None, recent: NDArray[np.int32] | None, features: Features | None, fed: Fed | None
+    ) -> Subject:
+        if recent is not None:
+            return Subject(row, recent, np.ones(len(recent), dtype=np.float32), fresh=True, features=features)
+        learnt = NOTHING if row is None else History(*self.catalogue.learnt(row))
+        if fed is None:
+            return Subject(row, *learnt, fresh=False, features=features)
+        return Subject(row, *with_fed(learnt, fed), fresh=True, features=features)
+
+    def _recent(self, recent: Ids | None) -> tuple[NDArray[np.int32] | None, list[str]]:
+        if recent is None:
+            return None, []
+        self.require("recent")
+        found = self.catalogue.items.places(recent)
+        strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
+        return found[found >= 0].astype(np.int32), strangers
+
+    def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
+        if features is None:
+            return None, []
+        self.require("features")
+        known, unmet = self.scorer.check_features(features)
+        return known, [f"features.{name}" for name in unmet]
+
+    def _finished(self, asked: Asked, wanted: Wanted, ranked: Ranked, source: Source) -> Answer:
+        request = asked.request
+        if request.diversity > 0:
+            ranked = self._diverse(ranked, request)
+        if len(ranked.rows) == request.n:
+            return Answer(ranked.rows, ranked.scores, source, request.n)
+        return self._topped_up(ranked, wanted, request.n, source)
+
+    def _diverse(self, ranked: Ranked, request: RecommendRequest) -> Ranked:
+        chosen = select(ranked.scores, self.scorer.closeness(ranked.rows), request.n, request.diversity)
+        return Ranked(ranked.rows[chosen], ranked.scores[chosen])
+
+    def _topped_up(self, ranked: Ranked, wanted: Wanted, n: int, source: Source) -> Answer:
+        """The popular items behind those that the model could score, so that n come back while n exist."""
+        banned = np.concatenate([wanted.banned, ranked.rows])
+        more = self.catalogue.most_popular(n - len(ranked.rows), banned, wanted.allowed)
+        scores = np.concatenate([ranked.scores, np.zeros(len(more), dtype=np.float32)])
+        return Answer(np.concatenate([ranked.rows, more]), scores, source, len(ranked.rows))
+
+    def _popular(self, asked: Asked, wanted: Wanted) -> Answer:
+        rows = self.catalogue.most_popular(asked.request.n, wanted.banned, wanted.allowed)
+        return Answer(rows, self.catalogue.arrays.item_popularity[rows].astype(np.float64), "popular", len(rows))

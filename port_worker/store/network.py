@@ -1,0 +1,3 @@
+"""placeholder until w/network is merged"""
+
+KIND = "network"
