@@ -31,7 +31,8 @@ class World:
 
     def items_like(self, item: int) -> Alike:
         """Those that share users, the most similar first."""
-        metric, least = ("cosine", 1) if self.of_users else (self.facts.metric, self.facts.min_common)
+        metric: Metric = "cosine" if self.of_users else self.facts.metric
+        least = 1 if self.of_users else self.facts.min_common
         own = self.users_of(item)
         return ranked({other: similarity(own, self.users_of(other), metric, least) for other in self.others(item)})
 

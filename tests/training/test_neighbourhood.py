@@ -9,6 +9,7 @@ order of an unstable sort.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,9 @@ import pytest
 from numpy.typing import NDArray
 
 from port_worker.serving.neighbourhood import NeighbourhoodScorer
-from port_worker.serving.ranking import Ranked, Wanted
+from port_worker.serving.ranking import Wanted
 from port_worker.serving.subject import Subject
+from port_worker.serving.topk import Ranked
 from port_worker.sources.columns import Interactions
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts
@@ -78,6 +80,11 @@ def fitted(name: str, data: TrainingData, folder: Path, **params: object) -> Fit
     return Fitted(model, arrays, NeighbourhoodScorer(facts, arrays, met), met)
 
 
+def kinds_of(data: TrainingData) -> NDArray[np.int64]:
+    """The taste that each item is of, as `make_interactions` numbers them."""
+    return ((1000 - data.item_ids.astype(np.int64)) // 7) % 3
+
+
 def assert_the_same(theirs: list[int], ours: Ranked, scores: NDArray[np.float32]) -> None:
     """Their items in their order have our scores in our order; only equal ones may have changed places."""
     np.testing.assert_allclose(scores[theirs], ours.scores, rtol=TIE)
@@ -98,7 +105,7 @@ def assert_the_same(theirs: list[int], ours: Ranked, scores: NDArray[np.float32]
         ("RsItemCF", {}),
         ("RsItemCF", {"min_common": 4, "k_sim": 30}),
         ("Swing", {}),
-        ("Swing", {"top_k": 40, "alpha": 1.0, "max_cache_num": 0}),
+        ("Swing", {"top_k": 40, "alpha": 1.0, "max_cache_num": 10_000}),
     ],
 )
 def test_what_is_served_equals_its_own_recommendations(
@@ -154,7 +161,7 @@ def test_who_is_folded_in_with_the_items_of_a_user_gets_what_they_get(
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stranger_with_a_taste_gets_that_taste(name: str, data: TrainingData, tmp_path: Path) -> None:
     ours = fitted(name, data, tmp_path)
-    kinds = ((1000 - data.item_ids) // 7) % 3
+    kinds = kinds_of(data)
     items = np.flatnonzero(kinds == 1)[:4].astype(np.int32)
     stranger = Subject(None, items, np.ones(4, dtype=np.float32), fresh=True)
     assert ours.scorer.source(stranger) == "fold_in"
@@ -165,7 +172,7 @@ def test_a_stranger_with_a_taste_gets_that_taste(name: str, data: TrainingData, 
 @pytest.mark.parametrize("name", NAMES)
 def test_items_most_like_one_are_of_its_kind(name: str, data: TrainingData, tmp_path: Path) -> None:
     ours = fitted(name, data, tmp_path)
-    kinds = ((1000 - data.item_ids) // 7) % 3
+    kinds = kinds_of(data)
     for row in range(0, 90, 9):
         similarity = ours.scorer.similarity(row, "cosine")
         assert similarity[row] == -np.inf
@@ -202,7 +209,7 @@ def test_only_the_most_alike_items_are_kept(
 def test_pairs_that_are_not_positive_vote_for_nothing(data: TrainingData, tmp_path: Path) -> None:
     weights = data.weights.copy()
     weights[::7] = 0
-    rated = dataset.TrainingData(data.user_ids, data.item_ids, data.users, data.items, weights, data.rows)
+    rated = replace(data, weights=weights)
     ours = fitted("UserCF", rated, tmp_path, k_sim=1)
     for row in range(20):
         neighbour = int(ours.arrays.neighbours[row, 0])
