@@ -106,7 +106,8 @@ class NeighbourhoodScorer:
         place = np.full(self._arrays.items, -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
         indptr = self._arrays.alike_indptr
-        found, owners = stretches(indptr[rows], indptr[rows + 1])
+        found, lengths = stretches(indptr[rows], indptr[rows + 1])
+        owners = np.arange(len(rows)).repeat(lengths)
         columns = place[self._arrays.alike_items[found]]
         there = columns >= 0
         close = np.zeros((len(rows), len(rows)), dtype=np.float32)

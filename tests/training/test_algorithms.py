@@ -35,6 +35,7 @@ each_algorithm = pytest.mark.parametrize(
     [
         pytest.param(name, marks=[pytest.mark.graph] if algorithm.needs_graph else [])
         for name, algorithm in ALGORITHMS.items()
+        if algorithm.kind == "embedding"
     ],
 )
 
