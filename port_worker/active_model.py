@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-from port_worker.serving.embedding import EmbeddingModel
-from port_worker.store.errors import ModelDamaged
+from port_worker.config import Settings
+from port_worker.serving.catalogue import Catalogue
+from port_worker.serving.opening import Opening, ServedModel, open_model
+from port_worker.serving.warming import warm
+from port_worker.store.errors import ModelDamaged, StoreError
+from port_worker.store.live import LiveStore
+from port_worker.store.manifest import Manifest
 from port_worker.store.models import ModelStore, StoredVersion
 from protocol.atoms import Atom
 from protocol.errors import ProtocolError
@@ -15,21 +21,34 @@ from protocol.messages import atom_keys
 
 
 class ActiveModel:
-    """The one served model, and what was found damaged while looking for it."""
+    """The one served model, and what was found damaged while looking for it.
 
-    def __init__(self, store: ModelStore) -> None:
+    Args:
+        store: the versions.
+        live: what was fed and hidden since they were trained.
+        settings: how a model is opened.
+    """
+
+    def __init__(self, store: ModelStore, live: LiveStore, settings: Settings) -> None:
         self.store = store
-        self._model: EmbeddingModel | None = None
+        self._live = live
+        self._opening = Opening(settings.index, settings.threads)
+        self._model: ServedModel | None = None
         self._damage: ModelDamaged | None = None
 
     @property
-    def serving(self) -> EmbeddingModel:
+    def serving(self) -> ServedModel:
         """The served model. Raises ProtocolError: `model_damaged` when the only ones are, else `no_model`."""
         if self._model is not None:
             return self._model
         if self._damage is not None:
             raise ProtocolError(self._damage.code, str(self._damage), self._damage.details)
         raise ProtocolError("no_model", "model: expected a trained model, got none; call retrain first")
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The served model's users and items, None where there is no model."""
+        return self._model.recommender.catalogue if self._model is not None else None
 
     def load_at_start(self) -> list[ModelDamaged]:
         """Serve the active version, or the newest intact one where that is damaged. Returns what was damaged."""
@@ -56,23 +75,38 @@ class ActiveModel:
             yield active
         yield from (stored.version for stored in self.store.versions() if stored.version != active)
 
-    def _load_whole(self, version: str) -> EmbeddingModel:
+    def _load_whole(self, version: str) -> ServedModel:
         for _slice in self.store.verify(version):
             pass
         return self._open(version)
 
-    def _open(self, version: str) -> EmbeddingModel:
-        model = EmbeddingModel.from_store(self.store, version)
-        model.warm()
+    def _open(self, version: str) -> ServedModel:
+        model = open_model(self.store, version, self._live, self._opening)
+        for _slice in warm(model.recommender):
+            pass
+        gc.collect()
+        gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
         return model
 
     def swap(self, version: str) -> Iterator[None]:
-        """Check, load and warm a version in slices, then serve it and make it active. Raises StoreError, OSError."""
+        """Check, load and warm a version in slices, then serve it and make it active. Raises StoreError, OSError.
+
+        What it has learnt of the feedback is forgotten then, in slices too.
+        """
         yield from self.store.verify(version)
         model = self._open(version)
         yield
         self.store.activate(version)
         self._model, self._damage = model, None
+        yield from self._forget_learnt(model)
+
+    def _forget_learnt(self, model: ServedModel) -> Iterator[None]:
+        """Drop the feedback that the model has learnt; where that cannot be, it counts twice until another does."""
+        try:
+            for _dropped in self._live.forget_learnt(model.has_learnt):
+                yield
+        except StoreError as error:
+            sys.stderr.write(f"port_worker: {error}\n")
 
     def summary(self) -> dict[Atom, Any] | None:
         """What `hello` and `status` say of the served model, None where there is none."""
@@ -82,9 +116,11 @@ class ActiveModel:
         return atom_keys(
             version=model.version,
             algorithm=model.algorithm,
-            users=model.users,
-            items=model.items,
-            created_at=model.created_at,
+            kind=model.kind,
+            options=sorted(model.options),
+            users=model.manifest.users,
+            items=model.manifest.items,
+            created_at=model.manifest.created_at,
         )
 
     def listing(self) -> dict[Atom, Any]:
@@ -97,6 +133,8 @@ def _described(stored: StoredVersion, active: str | None) -> dict[Atom, Any]:
     manifest = stored.manifest
     facts = {
         "algorithm": manifest and manifest.algorithm,
+        "kind": manifest and manifest.kind,
+        "facts": manifest and _shown_facts(manifest),
         "created_at": manifest and manifest.created_at,
         "users": manifest and manifest.users,
         "items": manifest and manifest.items,
@@ -104,6 +142,14 @@ def _described(stored: StoredVersion, active: str | None) -> dict[Atom, Any]:
         "bytes": manifest and manifest.total_size,
     }
     return atom_keys(version=stored.version, active=stored.version == active, damaged=stored.damaged, **facts)
+
+
+_SHOWN_FACTS = ("kinds", "fold_in", "index", "candidates", "learnt_until")
+
+
+def _shown_facts(manifest: Manifest) -> dict[str, Any]:
+    """What of the manifest's facts is for people: what was measured and decided at the export."""
+    return {name: manifest.facts[name] for name in _SHOWN_FACTS if name in manifest.facts}
 
 
 def report_damage(damaged: list[ModelDamaged]) -> None:

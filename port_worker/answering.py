@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,9 +11,11 @@ from port_worker.scheduler import Work
 from port_worker.serving.about_items import UnknownItemError, explain, score, similar
 from port_worker.serving.bulk import Pace, recommend_many
 from port_worker.serving.opening import SUPPORT, ServedModel
-from port_worker.serving.ranking import OptionError
+from port_worker.serving.ranking import Metric, OptionError
 from port_worker.serving.recommender import Answer, Asked
 from port_worker.serving.requests import SOURCES, Filter, ManyRequest, RecommendRequest, SimilarRequest
+from port_worker.serving.steps import Steps
+from port_worker.store.errors import StoreError
 from protocol.arguments import Explain, Recommend, RecommendMany, Score, Similar
 from protocol.atoms import Atom
 from protocol.columns import Ids, Pairs, id_column, integer_column, pair_batch, score_column
@@ -22,6 +24,7 @@ from protocol.errors import ProtocolError
 from protocol.limits import Limits
 from protocol.messages import atom_keys
 
+T = TypeVar("T")
 Outcome = tuple[Work, Any]
 """A call and its result, or the ProtocolError that ends it."""
 
@@ -35,6 +38,9 @@ class Answering:
 
     def start(self, model: ServedModel, due: Sequence[Work]) -> Iterator[list[Outcome]]:
         """The calls of one batch, or a single one of another op. What it raises ends all that are open."""
+        return _told(self._steps(model, due))
+
+    def _steps(self, model: ServedModel, due: Sequence[Work]) -> Iterator[list[Outcome]]:
         match due[0].arguments:
             case Recommend():
                 return _recommend(model, due)
@@ -81,14 +87,30 @@ class Answering:
             raise ProtocolError("reply_too_large", message, {"field": "reply", "expected": expected, "got": got})
 
 
-def _nothing_yet(steps: Any) -> Any:
+def _told(steps: Iterator[list[Outcome]]) -> Iterator[list[Outcome]]:
+    """The same steps; what the live store cannot tell is an error of the protocol."""
+    try:
+        yield from steps
+    except StoreError as error:
+        raise ProtocolError(error.code, str(error), error.details) from error
+
+
+def _nothing_yet(steps: Steps[T]) -> Generator[list[Outcome], None, T]:
     """Steps as slices in which no call ends."""
     while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+        step = _step(steps)
+        if step is not None:
+            return step[0]
         yield []
+
+
+def _step(steps: Steps[T]) -> tuple[T] | None:
+    """One slice; at the end, the result."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return (end.value,)
+    return None
 
 
 def refusal(error: OptionError, model: ServedModel) -> ProtocolError:
@@ -114,14 +136,22 @@ def _recommend(model: ServedModel, due: Sequence[Work]) -> Iterator[list[Outcome
     asked: list[tuple[Work, Asked]] = []
     refused: list[Outcome] = []
     for work in due:
-        try:
-            asked.append((work, model.recommender.ask(_request(work.arguments))))
-        except OptionError as error:
-            refused.append((work, refusal(error, model)))
+        found = _asked(model, work.arguments)
+        if isinstance(found, Asked):
+            asked.append((work, found))
+        else:
+            refused.append((work, found))
     if refused:
         yield refused
     for ready in model.recommender.answer([each for _, each in asked]):
         yield _recommended(model, [(*asked[place], answer) for place, answer in ready])
+
+
+def _asked(model: ServedModel, arguments: Recommend) -> Asked | ProtocolError:
+    try:
+        return model.recommender.ask(_request(arguments))
+    except OptionError as error:
+        return refusal(error, model)
 
 
 def _request(arguments: Recommend) -> RecommendRequest:
@@ -172,7 +202,7 @@ def _wants_pairs(work: Work) -> bool:
 
 def _similar(model: ServedModel, work: Work) -> Iterator[list[Outcome]]:
     arguments: Similar = work.arguments
-    metric = "dot" if arguments.metric == "dot" else "cosine"
+    metric: Metric = "dot" if arguments.metric == "dot" else "cosine"
     request = SimilarRequest(arguments.item, arguments.n, metric, Filter(arguments.exclude, arguments.kinds))
     try:
         found = similar(model.recommender, request)

@@ -12,6 +12,8 @@ from protocol.limits import Limits
 
 WORLD_FILE = "world.sqlite"
 DEFAULT_ALGORITHM = "ALS"
+INDEXES = ("auto", "exact", "approximate")
+MAX_THREADS = 256
 _MOST_DIGITS = 12
 
 
@@ -47,6 +49,13 @@ class Settings:
     record: Path | None = None
     """Where every frame of the session is written down, for `port-worker inspect`. PORT_WORKER_RECORD."""
 
+    index: str = "auto"
+    """How an embedding model finds the best items: `exact`; `approximate`, by an index that is built at training; or
+    `auto`: that above a size where it pays. PORT_WORKER_INDEX."""
+
+    threads: int = 1
+    """Threads of one model call: the trainer and the host want the other cores. PORT_WORKER_THREADS."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -54,6 +63,11 @@ class Settings:
     def models(self) -> Path:
         """The model store."""
         return self.home / "models"
+
+    @property
+    def live(self) -> Path:
+        """What was fed and hidden since the models were trained."""
+        return self.home / "live.sqlite"
 
     @property
     def training_log(self) -> Path:
@@ -83,6 +97,8 @@ def settings(
         codec=_codec(codec or environ.get("PORT_WORKER_CODEC") or "etf"),
         limits=_limits([*filter(None, environ.get("PORT_WORKER_LIMITS", "").split(",")), *limits]),
         record=_path(record or environ.get("PORT_WORKER_RECORD")),
+        index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
+        threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -91,6 +107,18 @@ def _codec(name: str) -> str:
     if name not in CODECS:
         raise ValueError(f"codec: expected one of {', '.join(CODECS)}, got {name!r}")
     return name
+
+
+def _index(name: str) -> str:
+    if name not in INDEXES:
+        raise ValueError(f"PORT_WORKER_INDEX: expected one of {', '.join(INDEXES)}, got {name!r}")
+    return name
+
+
+def _threads(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_THREADS:
+        raise ValueError(f"PORT_WORKER_THREADS: expected a whole number from 1 to {MAX_THREADS}, got {text!r}")
+    return int(text)
 
 
 def _limits(texts: Sequence[str]) -> Limits:

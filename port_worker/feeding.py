@@ -48,11 +48,12 @@ class Feeding:
             _kept(self._live.add, users, items, weights, times)
             unknown_users += _unknown(self._users, users)
             unknown_items += _unknown(self._items, items)
+        stored = _kept(lambda: self._live.totals().rows)
         result = atom_keys(
             accepted=len(arguments),
             unknown_users=unknown_users,
             unknown_items=unknown_items,
-            stored=self._live.rows,
+            stored=stored,
         )
         yield [(work, result)]
 
@@ -79,15 +80,16 @@ class Feeding:
                 yield []
             changed += _kept(change, items[part])
             unknown += _unknown(self._items, items[part])
-        yield [(work, atom_keys(changed=changed, hidden=self._live.hidden_count, unknown=unknown))]
+        hidden = _kept(lambda: self._live.totals().hidden)
+        yield [(work, atom_keys(changed=changed, hidden=hidden, unknown=unknown))]
 
     @property
     def _users(self) -> IdIndex | None:
-        return self._model.catalogue and self._model.catalogue.users
+        return self._model.catalogue.users if self._model.catalogue is not None else None
 
     @property
     def _items(self) -> IdIndex | None:
-        return self._model.catalogue and self._model.catalogue.items
+        return self._model.catalogue.items if self._model.catalogue is not None else None
 
 
 def _parts(size: int) -> Iterator[slice]:

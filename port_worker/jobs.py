@@ -34,8 +34,8 @@ class Job:
         except ProtocolError as error:
             ended = [(work, error) for work in self.open.values()]
         except Exception:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
-            error = defect()
-            ended = [(work, error) for work in self.open.values()]
+            said = defect()
+            ended = [(work, said) for work in self.open.values()]
         if ended is None:
             return None
         return [(work, result) for work, result in ended if self.open.pop(work.call_id, None) is not None]

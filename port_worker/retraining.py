@@ -10,9 +10,9 @@ from typing import Any
 from port_worker.active_model import ActiveModel
 from port_worker.config import Settings
 from port_worker.store.errors import StoreError
-from port_worker.training.catalogue import validate
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Job
+from port_worker.training.plan import Plan, make_plan
 from port_worker.training.process import TrainerProcess
 from port_worker.training.progress import Progress
 from protocol.arguments import Retrain
@@ -58,14 +58,27 @@ class Retraining:
                 f"retrain: expected none to run, got one of {self._run.algorithm}",
                 {"algorithm": self._run.algorithm},
             )
-        algorithm = arguments.algorithm or self._settings.algorithm
         try:
-            params = validate(algorithm, arguments.params)
-            job = Job(self._settings.source, str(self._settings.models), algorithm, params)
+            plan = self._plan(arguments)
+            job = Job(
+                self._settings.source,
+                str(self._settings.models),
+                plan.algorithm,
+                plan.params,
+                plan.retriever,
+                plan.retriever_params,
+                plan.candidates,
+                self._settings.index,
+            )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:
             raise ProtocolError(error.code, str(error), error.details) from error
-        self._run = _Run(process, algorithm, report, self._clock(), _facts(Progress(phase="extract", share=0.0)))
+        self._run = _Run(process, plan.name, report, self._clock(), _facts(Progress(phase="extract", share=0.0)))
+
+    def _plan(self, arguments: Retrain) -> Plan:
+        pair = f"{arguments.retriever}+{arguments.ranker}" if arguments.retriever is not None else None
+        algorithm = pair or arguments.algorithm or self._settings.algorithm
+        return make_plan(algorithm, arguments.params, arguments.retriever_params, arguments.candidates)
 
     @property
     def fd(self) -> int | None:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -24,6 +22,7 @@ from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
 from port_worker.serving.bulk import Pace
 from port_worker.status import Counters, heavy_modules, resident_bytes
+from port_worker.store.errors import StoreError
 from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
 from protocol.arguments import (
@@ -306,11 +305,18 @@ class Service:
             in_flight=self._session.in_flight,
             queued=len(self._scheduler),
             bulk_queued=self._scheduler.waiting(Lane.BULK),
-            feedback_rows=self._live.rows,
-            hidden_items=self._live.hidden_count,
+            **self._kept_live(),
             training=self._retraining.latest,
             **self._counters.facts(),
         )
+
+    def _kept_live(self) -> dict[str, int | None]:
+        """How much feedback and how many hidden items there are; None while the file cannot be read."""
+        try:
+            totals = self._live.totals()
+        except StoreError:
+            return {"feedback_rows": None, "hidden_items": None}
+        return {"feedback_rows": totals.rows, "hidden_items": totals.hidden}
 
 
 _LANES: Mapping[type, Lane] = {

@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     pipes: Pipes = args.pipes
     if os.isatty(pipes.incoming):
         return _refuse("stdin is a terminal, and frames are not for typing: run `repl` instead")
-    # One thread of BLAS: the batches are small, and the trainer and the BEAM want the other cores.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threads = os.environ.get("PORT_WORKER_THREADS") or "1"  # of BLAS, which reads this when it is loaded
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", threads)
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
     import sqlite3
 
     from port_worker.allocator import keep_large_blocks

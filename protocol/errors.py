@@ -51,7 +51,7 @@ CODES: Mapping[str, CodeFacts] = {
     "unknown_argument": _caller("the op has no argument of this name"),
     "invalid_argument": _caller("an argument has the wrong type or lies outside its range"),
     "unknown_item": _caller("the model does not know the item that the call is about"),
-    "unsupported_option": _caller("the active model cannot honour an option; `details` names what it needs"),
+    "unsupported_option": _caller("the active model cannot honour an option; `details` names which can"),
     "too_many_hidden": _caller("more items would be hidden than a worker keeps"),
     "reply_too_large": _caller("the reply would be above limits.max_frame_bytes; ask for less"),
     "unknown_algorithm": _caller("there is no such algorithm"),

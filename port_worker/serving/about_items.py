@@ -48,6 +48,7 @@ def score(recommender: Recommender, user: Id, items: Ids) -> Steps[Scores]:
     known = places >= 0
     subject = recommender.subject(user)
     source = recommender.scorer.source(subject)
+    found: NDArray[np.floating]
     if source == "popular":
         found = recommender.catalogue.arrays.item_popularity[places[known]].astype(np.float64)
     else:

@@ -68,7 +68,7 @@ class _Found:
 
 
 def recommend_many(recommender: Recommender, request: ManyRequest, pace: Pace) -> Steps[ManyRecommendations]:
-    """The answers to all, in the order of the users. Raises OptionError, at the first step, as `Recommender.ask` does."""
+    """The answers to all, in the order of the users. Raises OptionError, as `Recommender.ask`, at the first step."""
     size = (len(request.users), request.n)
     found = _Found(
         np.full(size, _NONE_LEFT, dtype=np.int32), np.zeros(size, dtype=np.float32), np.zeros(size[0], dtype=np.uint8)
@@ -104,7 +104,8 @@ def _asked(
     recommender: Recommender, request: ManyRequest, places: NDArray[np.intp], excluded: NDArray[np.intp]
 ) -> list[Asked]:
     users = _users_at(request, places)
-    rows = recommender.catalogue.users.places(request.users[places] if _is_column(request) else users)
+    column = request.users[places] if isinstance(request.users, np.ndarray) else None
+    rows = recommender.catalogue.users.places(users if column is None else column)
     return [
         Asked(
             RecommendRequest(user, request.n, request.filter, request.filter_consumed),
@@ -116,10 +117,6 @@ def _asked(
         )
         for user, row in zip(users, rows.tolist(), strict=True)
     ]
-
-
-def _is_column(request: ManyRequest) -> bool:
-    return isinstance(request.users, np.ndarray)
 
 
 def _users_at(request: ManyRequest, places: NDArray[np.intp]) -> Sequence[Id]:

@@ -32,6 +32,13 @@ class Catalogue:
         start, end = self.arrays.consumed_indptr[row : row + 2]
         return self.arrays.consumed_items[start:end], self.arrays.consumed_weights[start:end]
 
+    def has_met(self, user: object, item: object) -> bool:
+        """Whether the training met this user with this item."""
+        user_row, item_row = self.users.lookup(user), self.items.lookup(item)
+        if user_row is None or item_row is None:
+            return False
+        return bool((self.consumed(user_row)[0] == item_row).any())
+
     def learnt(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Those of them that say what the user likes: weights above 0."""
         items, weights = self.consumed(row)
@@ -49,6 +56,23 @@ class Catalogue:
                 self._masks.pop(next(iter(self._masks)))
             self._masks[kinds] = mask
         return mask
+
+    def most_popular(self, n: int, banned: NDArray[np.intp], allowed: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+        """(up to n,) rows in order of popularity, without those banned, of those allowed (items,).
+
+        Looks at as much of the order as it takes, ever more of it: most is never read.
+        """
+        order = self.arrays.popular_items
+        size = n + len(banned)
+        while True:
+            rows = order[:size].astype(np.intp)
+            if allowed is not None:
+                rows = rows[allowed[rows]]
+            if len(banned):
+                rows = rows[~np.isin(rows, banned)]
+            if len(rows) >= n or size >= len(order):
+                return rows[:n]
+            size *= 4
 
     def _code(self, index: int, kind: str) -> int:
         if kind not in self.kinds:

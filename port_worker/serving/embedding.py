@@ -1,147 +1,147 @@
-"""Recommendations of an embedding model: one matrix product for all who ask, then each one's ranking.
+"""Embedding models: a score is the product of a user's vector and an item's, which is what LibRecommender ranks by.
 
-A score is user_vector . item_vector, which is what LibRecommender's `recommend_user` ranks by.
+A user's vector is the one that was learnt; for whom something new is known, an encoder computes it where the model has
+one, else it is folded in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.ids import IdIndex, plain_ids
-from port_worker.serving.topk import top_k
-from port_worker.store.embedding import FILES, KIND, EmbeddingArrays
-from port_worker.store.errors import ModelDamaged
-from port_worker.store.manifest import FILE_NAME, Manifest
-from port_worker.store.models import ModelStore
-
-_SCORES_AT_ONCE = 8 * 1024 * 1024
-"""Scores computed in one product at most: 32 MiB, so that a large catalogue does not make a batch's memory jump."""
+from port_worker.serving.encoders.encoder import Encoder
+from port_worker.serving.explanation import by_likeness
+from port_worker.serving.fold_in import FoldIn
+from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
+from port_worker.serving.similar import ItemSimilarity
+from port_worker.serving.subject import Features, Subject
+from port_worker.store.embedding import EmbeddingArrays
 
 
-@dataclass(frozen=True)
-class RecommendRequest:
-    """The `n` best items for `user`, without those in `exclude`. Ids that no model knows may be among them.
+class VectorRanking(Protocol):
+    """Finds the items whose product with a vector is highest."""
 
-    `exclude` is ids, or an array of them as `IdIndex.rows` takes it.
-    """
-
-    user: int | str
-    n: int
-    exclude: tuple[int | str, ...] | NDArray[Any] = ()
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"n: expected at least 1, got {self.n}")
-
-
-@dataclass(frozen=True, eq=False)
-class Recommendation:
-    """Items, best first. `popular` is the answer to an unknown user: its scores count distinct users.
-
-    ids: (m,) int64 or 'S<k>' of UTF-8, as the model's item ids are. `exhausted`: m is below the `n` that was asked for.
-    scores: (m,) float32, or float64 where they are counts.
-    """
-
-    ids: NDArray[Any]
-    scores: NDArray[np.floating]
-    source: Literal["model", "popular"]
-    exhausted: bool
-
-    @property
-    def items(self) -> list[tuple[int | str, float]]:
-        """The same as (item, score) pairs."""
-        return list(zip(plain_ids(self.ids), self.scores.tolist(), strict=True))
-
-
-class EmbeddingModel:
-    """A stored version, mapped into memory and ready to answer. Holds no state that a call changes."""
-
-    def __init__(self, manifest: Manifest, arrays: EmbeddingArrays) -> None:
-        self.manifest = manifest
-        self.version = manifest.version
-        self.algorithm = manifest.algorithm
-        self.created_at = manifest.created_at
-        self._arrays = arrays
-        self._users = IdIndex(arrays.user_ids)
-        self._items = IdIndex(arrays.item_ids)
-        self.users = len(self._users)
-        self.items = len(self._items)
-        self.user_id_type = self._users.id_type
-        self.item_id_type = self._items.id_type
-        self._popular = np.argsort(-arrays.item_popularity, kind="stable")
-
-    @classmethod
-    def from_store(cls, store: ModelStore, version: str) -> EmbeddingModel:
-        """Map a version's arrays. That its files are what was published is for `store.verify` to check before.
-
-        Raises UnknownVersion, ModelDamaged.
-        """
-        manifest = store.read(version)
-        if manifest.kind != KIND:
-            raise ModelDamaged(version, FILE_NAME, f"kind {KIND}", manifest.kind)
-        missing = sorted(set(FILES) - manifest.files.keys())
-        if missing:
-            raise ModelDamaged(version, FILE_NAME, "all arrays listed", f"no {', '.join(missing)}")
-        model = cls(manifest, EmbeddingArrays.open(store.folder(version)))
-        described, found = (manifest.users, manifest.items), (model.users, model.items)
-        if described != found:
-            raise ModelDamaged(version, FILE_NAME, f"{described} users and items", found)
-        return model
-
-    def recommend(self, requests: Sequence[RecommendRequest]) -> list[Recommendation]:
-        """One answer for each request, in order; who asks twice is answered twice.
-
-        The same requests give the same answers. The same request in another batch may differ in the last bit of a
-        score, since the product may then be summed in another order.
-        """
-        rows = [self._users.lookup(request.user) for request in requests]
-        ranked = self._ranked([(row, request) for row, request in zip(rows, requests, strict=True) if row is not None])
-        return [
-            self._popular_items(request) if row is None else next(ranked)
-            for row, request in zip(rows, requests, strict=True)
-        ]
-
-    def warm(self) -> None:
-        """Answer a few requests, so that the first real one finds the pages mapped and the product's code loaded."""
-        rows = np.linspace(0, self.users - 1, min(self.users, 64), dtype=np.intp)
-        requests = [RecommendRequest(user, n=10) for user in self._users.ids(rows)]
-        self.recommend(requests)
-        for request in requests:
-            self.recommend([request])
-
-    def _ranked(self, asked: list[tuple[int, RecommendRequest]]) -> Iterator[Recommendation]:
-        step = max(1, _SCORES_AT_ONCE // self.items)
-        for start in range(0, len(asked), step):
-            part = asked[start : start + step]
-            scores = self._arrays.user_vectors[[row for row, _ in part]] @ self._arrays.item_vectors.T
-            for row_scores, (row, request) in zip(scores, part, strict=True):
-                yield self._best_items(row_scores, row, request)
-
-    def _best_items(self, scores: NDArray[np.float32], row: int, request: RecommendRequest) -> Recommendation:
-        start, end = self._arrays.consumed_indptr[row : row + 2]
-        scores[self._arrays.consumed_items[start:end]] = -np.inf
-        if len(request.exclude):
-            scores[self._items.rows(request.exclude)] = -np.inf
-        best = top_k(scores, request.n)
-        return self._answer(best, scores[best], "model", request)
-
-    def _popular_items(self, request: RecommendRequest) -> Recommendation:
-        excluded = self._items.rows(request.exclude)
-        best = self._popular[: request.n + len(excluded)]
-        if len(excluded):
-            best = best[~np.isin(best, excluded)][: request.n]
-        return self._answer(best, self._arrays.item_popularity[best].astype(np.float64), "popular", request)
-
-    def _answer(
+    def rank_vectors(
         self,
-        rows: NDArray[np.intp],
-        scores: NDArray[np.floating],
-        source: Literal["model", "popular"],
-        request: RecommendRequest,
-    ) -> Recommendation:
-        return Recommendation(self._items.column(rows), scores, source, exhausted=len(rows) < request.n)
+        vectors: NDArray[np.float32],
+        banned: Sequence[NDArray[np.intp]],
+        allowed: Sequence[NDArray[np.bool_] | None],
+        ns: Sequence[int],
+    ) -> Iterator[Ranked | None]:
+        """One Ranked for each row of (b, d) vectors; None ends a slice."""
+        ...
+
+
+class EmbeddingScorer:
+    """A `Scorer` of vectors. Holds no state that a call changes."""
+
+    def __init__(
+        self, arrays: EmbeddingArrays, similarity: ItemSimilarity, fold_in: FoldIn | None, encoder: Encoder | None
+    ) -> None:
+        self._users = arrays.user_vectors
+        self._items = arrays.item_vectors
+        self._similarity = similarity
+        self._fold_in = fold_in
+        self._encoder = encoder
+        self._by_sequence = encoder is not None and encoder.takes_sequence
+        self._by_features = encoder is not None and encoder.takes_features
+        self._folds = self._by_sequence or fold_in is not None
+        self._takes_apart = not self._by_sequence and fold_in is not None and fold_in.exact
+        self.explains: Literal["exact", "similarity"] = "exact" if self._takes_apart else "similarity"
+        folding = {"recent", "fold_in"} if self._folds else set()
+        self.options = frozenset(
+            {"similar", "dot", "diversity", "explain"} | folding | ({"features"} if self._by_features else set())
+        )
+
+    def check_features(self, features: Features) -> tuple[Features, list[str]]:
+        """As `Scorer.check_features`."""
+        if self._encoder is None or not self._by_features:
+            raise OptionError("features", "none: this model has no features", ", ".join(sorted(features)))
+        return self._encoder.check_features(features)
+
+    def source(self, subject: Subject) -> Source:
+        """As `Scorer.source`."""
+        if subject.features is not None:
+            return "features"
+        if subject.row is not None and not (subject.fresh and self._folds and subject.items.size):
+            return "model"
+        return "fold_in" if self._folds and subject.items.size else "popular"
+
+    def vectors(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
+        """(b, d) of subjects whose source is not `popular`."""
+        learnt = [place for place, subject in enumerate(subjects) if self.source(subject) == "model"]
+        found = self._users[[subjects[place].row or 0 for place in learnt]]
+        if len(learnt) == len(subjects):
+            return found
+        vectors = np.empty((len(subjects), self._users.shape[1]), dtype=np.float32)
+        vectors[learnt] = found
+        others = sorted(set(range(len(subjects))) - set(learnt))
+        vectors[others] = self._computed([subjects[place] for place in others])
+        return vectors
+
+    def _computed(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
+        encoded = [place for place, each in enumerate(subjects) if self._by_sequence or each.features is not None]
+        vectors = np.empty((len(subjects), self._users.shape[1]), dtype=np.float32)
+        if encoded:
+            vectors[encoded] = self._encoded([subjects[place] for place in encoded])
+        folded = sorted(set(range(len(subjects))) - set(encoded))
+        if folded:
+            assert self._fold_in is not None
+            items, weights = zip(*((subjects[place].items, subjects[place].weights) for place in folded), strict=True)
+            vectors[folded] = self._fold_in.vectors(items, weights)
+        return vectors
+
+    def _encoded(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
+        assert self._encoder is not None
+        return self._encoder.vectors(
+            [each.items for each in subjects], [each.row for each in subjects], [each.features for each in subjects]
+        )
+
+    def scores(self, subjects: Sequence[Subject]) -> Iterator[NDArray[np.float32] | None]:
+        """As `Scorer.scores`."""
+        for vector in self.vectors(subjects):
+            yield self._items @ vector
+            yield None
+
+    def score_rows(
+        self, subjects: Sequence[Subject], rows: Sequence[NDArray[np.intp]]
+    ) -> Iterator[NDArray[np.float32] | None]:
+        """As `Scorer.score_rows`."""
+        for vector, some in zip(self.vectors(subjects), rows, strict=True):
+            yield self._items[some] @ vector
+
+    def similarity(self, row: int, metric: Metric) -> NDArray[np.float32]:
+        """As `Scorer.similarity`."""
+        return self._similarity.similarity(row, metric)
+
+    def closeness(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """As `Scorer.closeness`."""
+        return self._similarity.closeness(rows)
+
+    def contributions(self, subject: Subject, row: int) -> NDArray[np.float32]:
+        """As `Scorer.contributions`."""
+        if self._fold_in is not None and self._takes_apart:
+            return self._fold_in.contributions(subject.items, subject.weights, row)
+        return by_likeness(self._similarity, subject.items, subject.weights, row)
+
+
+class EmbeddingRanking:
+    """A `Ranking` by vectors, exact or approximate."""
+
+    def __init__(self, scorer: EmbeddingScorer, ranking: VectorRanking) -> None:
+        self._scorer = scorer
+        self._ranking = ranking
+
+    def rank(self, wanted: Sequence[Wanted]) -> Iterator[Ranked | None]:
+        """As `Ranking.rank`."""
+        if not wanted:
+            return iter(())
+        return self._ranking.rank_vectors(
+            self._scorer.vectors([each.subject for each in wanted]),
+            [each.banned for each in wanted],
+            [each.allowed for each in wanted],
+            [each.n for each in wanted],
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,21 +11,49 @@ from numpy.typing import NDArray
 
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.requests import Id
+from port_worker.store.errors import StoreError
 
 _FEW = 256
 """Up to so many hidden items are struck out one by one; of more, a mask over all items is faster."""
 
 
-class Live(Protocol):
-    """The store of what was fed and hidden; `store.live.LiveStore` is one."""
+class Told(Protocol):
+    """One item of a user, as the live store has it."""
 
-    def of_users(self, users: Sequence[Id]) -> Mapping[Id, Sequence[tuple[Id, float, int]]]:
-        """For each user who has any: (item, weight, time), oldest first."""
+    @property
+    def item(self) -> Id:
+        """Its id."""
+        ...
+
+    @property
+    def weight(self) -> float:
+        """Summed, of any sign."""
+        ...
+
+
+class Totals(Protocol):
+    """What is kept."""
+
+    @property
+    def hidden(self) -> int:
+        """How many items are hidden."""
         ...
 
     @property
     def hidden_version(self) -> int:
-        """Another number whenever what is hidden may have changed."""
+        """Another number after each change of what is hidden."""
+        ...
+
+
+class Live(Protocol):
+    """The store of what was fed and hidden: `store.live.LiveStore`. Its methods raise StoreError."""
+
+    def of_users(self, users: Sequence[Id]) -> Mapping[Id, Sequence[Told]]:
+        """For each user who has any: items, oldest first, each once."""
+        ...
+
+    def totals(self) -> Totals:
+        """Whoever changed them."""
         ...
 
     def hidden(self) -> Sequence[Id]:
@@ -47,35 +76,55 @@ class Hidden(NamedTuple):
 
 
 class Freshness:
-    """What a live store says, as rows of one model."""
+    """What a live store says, as rows of one model.
+
+    While the store cannot be read, which stderr is told once, the items that were hidden stay so, and nothing counts as
+    fed; only if what is hidden was never known does that raise StoreError.
+    """
 
     def __init__(self, live: Live, catalogue: Catalogue) -> None:
         self._live = live
         self._catalogue = catalogue
-        self._version: int | None = None
+        self._version: tuple[int, int] | None = None
         self._hidden = Hidden(np.empty(0, dtype=np.intp), None)
+        self._said = ""
 
     def fed(self, users: Sequence[Id]) -> dict[Id, Fed]:
         """What those users met that the model's catalogue has; who met nothing is not there. One question for all."""
-        found = {user: self._rows(visits) for user, visits in self._live.of_users(users).items()}
+        try:
+            told = self._live.of_users(users)
+        except StoreError as error:
+            self._say(error)
+            return {}
+        found = {user: self._rows(items) for user, items in told.items()}
         return {user: fed for user, fed in found.items() if fed.rows.size}
 
     def hidden(self) -> Hidden:
-        """The items that must not be shown now, whichever process hid them."""
-        version = self._live.hidden_version
-        if version != self._version:
-            self._hidden = self._hidden_rows()
-            self._version = version
+        """The items that must not be shown now, whichever process hid them. The same object until that changes."""
+        try:
+            totals = self._live.totals()
+            version = (totals.hidden_version, totals.hidden)
+            if version != self._version:
+                self._hidden = self._hidden_rows()
+                self._version = version
+        except StoreError as error:
+            if self._version is None:
+                raise
+            self._say(error)
         return self._hidden
 
-    def _rows(self, visits: Sequence[tuple[Id, float, int]]) -> Fed:
-        known = [
-            (row, weight)
-            for item, weight, _time in visits
-            if (row := self._catalogue.items.lookup(item)) is not None
-        ]
-        rows, weights = zip(*known, strict=True) if known else ((), ())
-        return Fed(np.array(rows, dtype=np.int32), np.array(weights, dtype=np.float32))
+    def _say(self, error: StoreError) -> None:
+        if str(error) != self._said:
+            self._said = str(error)
+            sys.stderr.write(f"port_worker: {error}\n")
+
+    def _rows(self, told: Sequence[Told]) -> Fed:
+        rows = [self._catalogue.items.lookup(each.item) for each in told]
+        known = [(row, each.weight) for row, each in zip(rows, told, strict=True) if row is not None]
+        return Fed(
+            np.array([row for row, _ in known], dtype=np.int32),
+            np.array([weight for _, weight in known], dtype=np.float32),
+        )
 
     def _hidden_rows(self) -> Hidden:
         rows = np.unique(self._catalogue.items.rows(tuple(self._live.hidden())))

@@ -118,7 +118,9 @@ class Recommender:
 
     def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
         request = asked.request
-        banned = [asked.excluded] if hidden.shown is not None else [asked.excluded, hidden.rows]
+        banned: list[NDArray[np.integer]] = [asked.excluded]
+        if hidden.shown is None:
+            banned.append(hidden.rows)
         if request.filter_consumed:
             banned += self._met(asked, fed.get(request.user))
         n = request.n if request.diversity <= 0 else pool_size(request.n)
@@ -183,26 +185,10 @@ class Recommender:
     def _topped_up(self, ranked: Ranked, wanted: Wanted, n: int, source: Source) -> Answer:
         """The popular items behind those that the model could score, so that n come back while n exist."""
         banned = np.concatenate([wanted.banned, ranked.rows])
-        more = self._most_popular(n - len(ranked.rows), banned, wanted.allowed)
+        more = self.catalogue.most_popular(n - len(ranked.rows), banned, wanted.allowed)
         scores = np.concatenate([ranked.scores, np.zeros(len(more), dtype=np.float32)])
         return Answer(np.concatenate([ranked.rows, more]), scores, source, len(ranked.rows))
 
     def _popular(self, asked: Asked, wanted: Wanted) -> Answer:
-        rows = self._most_popular(asked.request.n, wanted.banned, wanted.allowed)
+        rows = self.catalogue.most_popular(asked.request.n, wanted.banned, wanted.allowed)
         return Answer(rows, self.catalogue.arrays.item_popularity[rows].astype(np.float64), "popular", len(rows))
-
-    def _most_popular(
-        self, n: int, banned: NDArray[np.intp], allowed: NDArray[np.bool_] | None
-    ) -> NDArray[np.intp]:
-        """Looks at as much of the order as it takes, doubling: most of it is never read."""
-        order = self.catalogue.arrays.popular_items
-        size = n + len(banned)
-        while True:
-            rows = order[:size].astype(np.intp)
-            if allowed is not None:
-                rows = rows[allowed[rows]]
-            if len(banned):
-                rows = rows[~np.isin(rows, banned)]
-            if len(rows) >= n or size >= len(order):
-                return rows[:n]
-            size *= 4

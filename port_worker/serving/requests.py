@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.ids import plain_ids
 from port_worker.serving.ranking import Metric, Source
 from port_worker.serving.subject import Features
 
@@ -46,30 +45,6 @@ class RecommendRequest:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n: expected at least 1, got {self.n}")
-
-
-@dataclass(frozen=True, eq=False)
-class Recommendation:
-    """Items, best first.
-
-    ids: (m,) int64 or 'S<k>' of UTF-8, as the model's item ids are.
-    scores: (m,) float32, or float64 where they count users, as for `popular`.
-    scored: how many of them the model ranked; popular items with a score of 0 follow where it knew no more.
-    exhausted: m is below the `n` that was asked for.
-    ignored: what of the request was not known, such as `recent[3]`.
-    """
-
-    ids: NDArray[Any]
-    scores: NDArray[np.floating]
-    source: Source
-    scored: int
-    exhausted: bool
-    ignored: list[str]
-
-    @property
-    def items(self) -> list[tuple[Id, float]]:
-        """The same as (item, score) pairs."""
-        return list(zip(plain_ids(self.ids), self.scores.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

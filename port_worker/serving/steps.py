@@ -11,9 +11,9 @@ Steps: TypeAlias = Generator[None, None, T]
 
 def finish(steps: Steps[T]) -> T:
     """Do all of it at once."""
-    while True:
-        try:
+    try:
+        while True:
             next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    except StopIteration as end:
+        result: T = end.value
+        return result

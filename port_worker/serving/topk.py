@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+_WIDEST = 256
+"""Scores in a block at most: of wider ones there is nothing to save."""
+
+_FEW = 256
+"""Up to here a stable sort of floats costs less than making whole numbers of them does."""
+
+
+class Ranked(NamedTuple):
+    """Item rows, best first, equal scores in ascending row; what was banned or not allowed is never among them.
+
+    rows: (m,) intp. scores: (m,) float32.
+    """
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float32]
 
 
 def top_k(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
@@ -14,24 +32,50 @@ def top_k(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     k = min(k, scores.size)
     if k < 1:
         return np.empty(0, dtype=np.intp)
-    bound = _lower_bound(scores, k)
-    # Everything at or above the bound, ties at it too, in ascending position; a stable sort keeps that order in ties.
+    bound = lower_bound(scores, k)
+    # Everything at or above the bound, ties at it too.
     candidates = np.flatnonzero(scores >= bound if bound > -np.inf else scores > -np.inf)
-    order = np.argsort(-scores[candidates], kind="stable")
-    return candidates[order[:k]]
+    return candidates[descending(scores[candidates])[:k]]
 
 
-def _lower_bound(scores: NDArray[np.float32], k: int) -> np.float32:
-    """A score that at least `k` positions reach, as high as is cheap to find.
+def descending(scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """The order (m,) that sorts `scores`, highest first, equal ones as they came. No score may be NaN."""
+    if len(scores) <= _FEW:
+        return np.argsort(-scores, kind="stable")
+    keys = descending_keys(scores) << np.uint64(32)
+    keys |= np.arange(len(scores), dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
 
-    The k-th highest of the maxima of blocks is such a score, and finding it is one pass that the processor vectorises:
-    for k = 10, 11 us instead of 26 us over 4,000 scores, 55 us instead of 600 us over 100,000.
+
+def descending_keys(scores: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """32-bit whole numbers that ascend as `scores` descend, equal for equal scores.
+
+    A float's bits order as its size does once negative ones are turned over. Whole numbers sort several times faster
+    than floats do stably, since a place can be put into their lower half.
     """
-    width = 1 << ((scores.size - 1).bit_length() // 2)  # about the square root: as many blocks as positions in each
+    bits = (scores + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0, which it equals
+    turned = np.where(bits >> np.uint32(31), bits, bits ^ np.uint32(0x7FFFFFFF))
+    return turned.astype(np.uint64)
+
+
+def lower_bound(scores: NDArray[np.float32], k: int) -> np.float32:
+    """A score that at least `k` positions reach, as high as is cheap to find; minus infinity if all may be wanted.
+
+    The k-th highest of the maxima of blocks is such a score, and finding it is one pass that the processor vectorises.
+    A block is every position of the same remainder, so that the pass reads straight on.
+    """
+    width = block_width(scores.size, k)
     blocks = scores.size // width
-    if blocks < k:
-        return _kth_highest(scores, k)
-    return _kth_highest(scores[: blocks * width].reshape(blocks, width).max(axis=1), k)
+    if blocks <= k:
+        return np.float32(-np.inf)
+    return _kth_highest(scores[: blocks * width].reshape(width, blocks).max(axis=0), k)
+
+
+def block_width(size: int, k: int, widest: int = _WIDEST) -> int:
+    """How many of `size` scores to take as one when the `k` highest are wanted: a power of two, up to `widest`."""
+    fitting = max(1, min(widest, size // (4 * k)))
+    return 1 << (fitting.bit_length() - 1)
 
 
 def _kth_highest(values: NDArray[np.float32], k: int) -> np.float32:

@@ -6,6 +6,7 @@ A kind of model declares its arrays as a dataclass of this base; what it adds is
 from __future__ import annotations
 
 import tokenize
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -94,7 +95,7 @@ class Arrays:
                 return Problem(name, f"a C-ordered {dtypes} array of {dimensions} dimension(s)", found)
         return None
 
-    def _shape_problem(self, expected: dict[str, Shape]) -> Problem | None:
+    def _shape_problem(self, expected: Mapping[str, Shape]) -> Problem | None:
         for name, shape in expected.items():
             found = getattr(self, name).shape
             if found != shape:

@@ -47,3 +47,23 @@ class ModelRefused(StoreError):  # noqa: N818 - the name says what is wrong
             f"{array}: expected {expected}, found {found}",
             {"array": array, "expected": expected, "got": str(found)},
         )
+
+
+class FeedbackUnavailable(StoreError):  # noqa: N818 - the name says what is wrong
+    """What the worker was told cannot be read or written: the file is busy, read-only, full, or of a later format."""
+
+    code = "feedback_unavailable"
+
+    def __init__(self, file: str, expected: str, found: object) -> None:
+        super().__init__(
+            f"{file}: expected {expected}, found: {found}", {"file": file, "expected": expected, "got": str(found)}
+        )
+
+
+class TooManyHidden(StoreError):  # noqa: N818 - the name says what is wrong
+    """The items to hide do not fit beside those that are hidden; none of them was hidden."""
+
+    code = "too_many_hidden"
+
+    def __init__(self, limit: int, got: int) -> None:
+        super().__init__(f"hidden items: expected at most {limit} in all, got {got}", {"max": limit, "got": got})

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from port_worker.store.arrays import ArrayLayout, Arrays, Problem, not_finite
 from port_worker.store.durable import write_file
 from port_worker.store.errors import ModelDamaged
-from port_worker.store.program import Program, ProgramError
+from port_worker.store.features import FeatureSide
+from port_worker.store.manifest import FILE_NAME, Json
+from port_worker.store.program import Program
 
 KIND = "network"
-"""What a manifest calls a version that holds these files."""
+"""What a manifest calls a version that holds these files, and the name of their fact in it."""
 
 PROGRAM_FILE = "network_program.json"
 
 
 class Feeds:
-    """The names of what a program is fed, for each subject; ITEM is resolved when the program is made."""
+    """The names of what a program is fed for each subject; `ITEM` is gone when the program is made."""
 
     USER: Final = "user"
     ITEM: Final = "item"
@@ -34,6 +36,42 @@ class Feeds:
     SHORT_LENGTH: Final = "short_length"
     SPARSE: Final = "sparse"
     DENSE: Final = "dense"
+
+    ALL: Final = frozenset(
+        {USER, SEQUENCE, SEQUENCE_LENGTH, LONG, LONG_LENGTH, SHORT, SHORT_LENGTH, SPARSE, DENSE}
+    )
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """What a manifest says of a network.
+
+    recent: how many of a user's latest items it looks at; 0 for one that takes no sequence. earlier: how many of those
+    before them it looks at too, of which it picks (SIM). features: JSON of a `FeatureSide`, those of users.
+    """
+
+    recent: int
+    earlier: int
+    features: dict[str, Json]
+
+    def to_json(self) -> dict[str, Json]:
+        """What `from_json` reads."""
+        return {"recent": self.recent, "earlier": self.earlier, "features": self.features}
+
+    @classmethod
+    def from_json(cls, version: str, document: Json) -> tuple[NetworkFacts, FeatureSide]:
+        """With the features as they are used. Raises ModelDamaged."""
+        try:
+            if not isinstance(document, dict):
+                raise TypeError("expected an object")
+            recent, earlier, features = document["recent"], document["earlier"], document["features"]
+            if type(recent) is not int or type(earlier) is not int or min(recent, earlier) < 0:
+                raise ValueError(f"lengths: expected whole numbers, found {recent!r} and {earlier!r}")
+            side = FeatureSide.from_json(features)
+        except (KeyError, ValueError, TypeError) as error:
+            raise ModelDamaged(version, FILE_NAME, "facts.network to describe a network", error) from error
+        assert isinstance(features, dict)
+        return cls(recent, earlier, features), side
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +112,35 @@ class NetworkArrays(Arrays):
         return next(filter(None, (not_finite(name, getattr(self, name)) for name in names)), None)
 
 
-def write_program(folder: Path, program: Program) -> None:
-    """Write the program's file. Raises OSError."""
-    write_file(folder / PROGRAM_FILE, json.dumps(program.to_json()).encode())
+@dataclass(frozen=True)
+class ProgramFile:
+    """The program as a file of a version's folder."""
+
+    program: Program
+
+    def write(self, folder: Path) -> None:
+        """Raises OSError."""
+        write_file(folder / PROGRAM_FILE, json.dumps(self.program.to_json(), allow_nan=False).encode())
+
+    @classmethod
+    def open(cls, folder: Path, arrays: NetworkArrays) -> ProgramFile:
+        """Check it, and that it fits the arrays. Raises ModelDamaged."""
+        try:
+            data: Any = json.loads((folder / PROGRAM_FILE).read_bytes())
+            program = Program.from_json(data)
+            _check_fits(program, arrays)
+        except (OSError, ValueError, RecursionError) as error:
+            raise ModelDamaged(folder.name, PROGRAM_FILE, "a program of this model", error) from error
+        return cls(program)
 
 
-def open_program(folder: Path, arrays: NetworkArrays) -> Program:
-    """Read the program, and check that it fits the arrays. Raises ModelDamaged."""
-    try:
-        data: Any = json.loads((folder / PROGRAM_FILE).read_bytes())
-        program = Program.from_json(data)
-    except (OSError, ValueError, RecursionError) as error:
-        expected = error.expected if isinstance(error, ProgramError) else "a readable program"
-        raise ModelDamaged(folder.name, PROGRAM_FILE, expected, error) from error
+def _check_fits(program: Program, arrays: NetworkArrays) -> None:
     if program.weights > len(arrays.network_weights):
-        raise ModelDamaged(folder.name, PROGRAM_FILE, f"at least {program.weights} weights", arrays.network_weights.size)
-    return program
+        raise ValueError(f"it needs {program.weights} weights, and there are {len(arrays.network_weights)}")
+    unknown = {name for name, _ in program.feeds} - Feeds.ALL
+    if unknown:
+        raise ValueError(f"it is fed {', '.join(sorted(unknown))}, which nobody knows")
+    for constant, _ in program.tables:
+        shape, items = program.constants[constant].shape, arrays.sizes[1]
+        if shape[:1] != (items,):
+            raise ValueError(f"a table of {items} items has shape {shape}")

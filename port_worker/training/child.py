@@ -66,34 +66,34 @@ def train(job: Job, reporter: Reporter) -> Done:
     """Everything from the source to the published version. Raises what the rooms raise."""
     started = time.monotonic()
     from port_worker.sources.registry import open_source
-    from port_worker.store.embedding import KIND
     from port_worker.store.models import ModelStore
-    from port_worker.training import dataset, fit
+    from port_worker.training import dataset, fit, two_stage
 
     reporter.report("extract", 0.0, rows=0)
     source = open_source(job.source)
     data = dataset.prepare(source.interactions(lambda rows: reporter.report("extract", 0.0, rows=rows)))
     data = dataset.described(data, source)
-    params = fit.fitting_params(job.algorithm, job.params, len(data.item_ids))
+    plan = two_stage.fitting(job.plan, len(data.item_ids))
     reporter.report("prepare", 0.0, rows=data.rows)
     fit.load_libraries()
-    arrays = fit.fit(job.algorithm, params, data, reporter)
+    exported = two_stage.trained(plan, data, reporter)
     with ModelStore(Path(job.store)).stage() as staging:
-        arrays.write(staging.path)
+        exported.write(staging.path)
         reporter.report("export", 0.5)
         manifest = staging.publish(
-            algorithm=job.algorithm,
-            kind=KIND,
-            params=cast("dict[str, Json]", params),  # every Value is a Json, but dict is invariant
+            algorithm=plan.name,
+            kind=exported.kind,
+            params=cast("dict[str, Json]", two_stage.all_params(plan)),  # every Value is a Json, but dict is invariant
             users=len(data.user_ids),
             items=len(data.item_ids),
             rows=data.rows,
             source=source.spec,
             libraries=fit.library_versions(),
+            facts=exported.facts,
         )
     reporter.report("export", 1.0)
     duration_ms = round((time.monotonic() - started) * 1000)
-    return Done(manifest.version, job.algorithm, data.rows, manifest.users, manifest.items, duration_ms)
+    return Done(manifest.version, plan.name, data.rows, manifest.users, manifest.items, duration_ms)
 
 
 def _send(messages: int, message: TrainerMessage) -> None:

@@ -202,6 +202,8 @@ def reshape(x: Expression, shape: Shape) -> Expression:
         return reshape(x.operands[0], shape)
     if x.operation == "concat" and x.attributes["axis"] == -2 and len(x.shape) == 2 and len(shape) == 1:
         return concat([reshape(part, (part.shape[0] * part.shape[1],)) for part in x.operands], -1)
+    if x.operation == "concat" and x.attributes["axis"] == -1 and shape == (*x.shape, 1):
+        return concat([reshape(part, (*part.shape, 1)) for part in x.operands], -2)
     return Expression("reshape", (x,), shape, x.side, {"shape": list(shape)})
 
 

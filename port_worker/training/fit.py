@@ -8,14 +8,14 @@ import os
 import random
 from typing import Any
 
-from port_worker.store.embedding import EmbeddingArrays
 from port_worker.training import dataset
 from port_worker.training.catalogue import ALGORITHMS, Algorithm, Params
 from port_worker.training.dataset import TrainingData
-from port_worker.training.export import embedding_arrays
+from port_worker.training.export import exported
+from port_worker.training.exported import Exported
 from port_worker.training.hyperparameter import refused
 from port_worker.training.listener import listening
-from port_worker.training.progress import Reporter
+from port_worker.training.progress import Reports
 from port_worker.training.torch_stand_in import install_if_missing
 
 _DISTRIBUTIONS = ("LibRecommender", "tensorflow", "tf-keras", "gensim", "torch", "numpy")
@@ -55,15 +55,15 @@ def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:
     return fitting
 
 
-def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> EmbeddingArrays:
-    """Train a model and return its arrays. `params` are those of `fitting_params`."""
+def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> Exported:
+    """Train a model and return what serves it. `params` are those of `fitting_params`."""
     return fitted(algorithm, params, data, reporter)[1]
 
 
-def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporter) -> tuple[Any, EmbeddingArrays]:
-    """LibRecommender's own model and the arrays that serve it."""
+def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> tuple[Any, Exported]:
+    """LibRecommender's own model and what serves it."""
     chosen = ALGORITHMS[algorithm]
-    seed, epochs = params["seed"], params["n_epochs"]
+    seed, epochs = params["seed"], params.get("n_epochs", 1)
     assert isinstance(seed, int)
     assert isinstance(epochs, int)
     random.seed(seed)  # DeepWalk's walks and the sampler `unconsumed` draw from the process-wide generator
@@ -80,7 +80,7 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reporte
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
         reporter.report("export", 0.0)
-        return model, embedding_arrays(model, data)
+        return model, exported(chosen, params, model, info, data)
 
 
 def _private_graph(algorithm: Algorithm) -> Any:
@@ -95,9 +95,24 @@ def _private_graph(algorithm: Algorithm) -> Any:
 def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
     import libreco.algorithms
 
-    return getattr(libreco.algorithms, algorithm.name)("ranking", info, **params, **_threads(algorithm))
+    return getattr(libreco.algorithms, algorithm.name)("ranking", info, **_arguments(params), **_threads(algorithm))
+
+
+def _arguments(params: Params) -> dict[str, Any]:
+    """As LibRecommender takes them: WideDeep has one learning rate for each of its sides, in a dict."""
+    rates = {f"lr_{side}": side for side in ("wide", "deep")}
+    arguments: dict[str, Any] = {name: value for name, value in params.items() if name not in rates}
+    return arguments | ({"lr": {side: params[name] for name, side in rates.items()}} if "lr_wide" in params else {})
 
 
 def _threads(algorithm: Algorithm) -> dict[str, int]:
-    """ALS gives the same result with any number; with more than one, gensim's models differ from run to run."""
-    return {"als": {"n_threads": os.cpu_count() or 1}, "gensim": {"n_threads": 1}}.get(algorithm.family, {})
+    """ALS and Rust give the same result with any number; with more than one, gensim's models differ from run to run."""
+    every = os.cpu_count() or 1
+    # cf: more threads would only count, each in a table of its own of a gigabyte. Nor does it need to keep the most
+    # similar in Python's lists: the export takes them from its matrix.
+    return {
+        "als": {"n_threads": every},
+        "cf": {"num_threads": 1, "store_top_k": False},
+        "gensim": {"n_threads": 1},
+        "rust": {"num_threads": every},
+    }.get(algorithm.family, {})

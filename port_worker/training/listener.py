@@ -1,7 +1,8 @@
 """Hears LibRecommender's training loops: which epoch, which batch, what loss.
 
 It has no callbacks. Its loops go through `tqdm` (batches of TensorFlow and torch, passes of gensim over its corpus) or
-through `time_block` (epochs of ALS): names in its modules, which are exchanged for ours while a model is fitted.
+through `time_block` (epochs of ALS; the one step of neighbourhood models): names in its modules, which are exchanged
+for ours while a model is fitted.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ def listening(model: Any, family: str, hear: Hear) -> Iterator[None]:
 _Replacement = tuple[str, str, Any]
 
 
-def _als(_model: Any, hear: Hear) -> list[_Replacement]:
-    epochs_done = 0
+def _timed(*modules: str) -> Callable[[Any, Hear], list[_Replacement]]:
+    def replacements(_model: Any, hear: Hear) -> list[_Replacement]:
+        epochs_done = 0
 
-    @contextmanager
-    def time_block(_name: str, _verbose: int) -> Iterator[None]:
-        nonlocal epochs_done
-        hear(epochs_done, None)
-        yield
-        epochs_done += 1
-        hear(epochs_done, None)
+        @contextmanager
+        def time_block(*_arguments: object, **_options: object) -> Iterator[None]:
+            nonlocal epochs_done
+            hear(epochs_done, None)
+            yield
+            epochs_done += 1
+            hear(epochs_done, None)
 
-    return [("libreco.algorithms.als", "time_block", time_block)]
+        return [(f"libreco.{module}", "time_block", time_block) for module in modules]
+
+    return replacements
 
 
 def _gensim(_model: Any, hear: Hear) -> list[_Replacement]:
@@ -87,8 +91,10 @@ def _torch(model: Any, hear: Hear) -> list[_Replacement]:
 
 
 _FAMILIES: dict[str, Callable[[Any, Hear], list[_Replacement]]] = {
-    "als": _als,
+    "als": _timed("algorithms.als"),
+    "cf": _timed("bases.cf_base"),
     "gensim": _gensim,
+    "rust": _timed("bases.cf_base_rs", "algorithms.swing"),
     "tensorflow": _tensorflow,
     "torch": _torch,
 }

@@ -7,17 +7,27 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from port_worker.training.hyperparameter import Value
+from port_worker.training.plan import CANDIDATES, Plan
 from port_worker.training.progress import Progress
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to train: `params` are complete (see `catalogue.validate`), `source` a specification, `store` a folder."""
+    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder."""
 
     source: str
     store: str
     algorithm: str
     params: dict[str, Value]
+    retriever: str | None = None
+    retriever_params: dict[str, Value] = field(default_factory=dict)
+    candidates: int = CANDIDATES
+    index: str = "auto"
+
+    @property
+    def plan(self) -> Plan:
+        """The same as a plan."""
+        return Plan(self.algorithm, self.params, self.retriever, self.retriever_params, self.candidates)
 
 
 @dataclass(frozen=True)

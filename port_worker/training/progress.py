@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Phase: TypeAlias = Literal["extract", "prepare", "fit", "export"]
 
@@ -35,6 +35,47 @@ class Progress:
     epochs: int | None = None
     loss: float | None = None
     rows: int | None = None
+
+
+class Reports(Protocol):
+    """What a training tells of its progress."""
+
+    def report(
+        self,
+        phase: Phase,
+        done: float,
+        *,
+        epoch: int | None = None,
+        epochs: int | None = None,
+        loss: float | None = None,
+        rows: int | None = None,
+    ) -> None:
+        """`done` is the share of this phase, 0 to 1."""
+        ...
+
+
+class StageReporter:
+    """The reports of one of several models that are fitted in turn: each phase of it is a part of the whole's."""
+
+    def __init__(self, reporter: Reports, stage: int, stages: int) -> None:
+        self._reporter = reporter
+        self._stage = stage
+        self._stages = stages
+
+    def report(
+        self,
+        phase: Phase,
+        done: float,
+        *,
+        epoch: int | None = None,
+        epochs: int | None = None,
+        loss: float | None = None,
+        rows: int | None = None,
+    ) -> None:
+        """As `Reports.report`. The phases after `fit` are told of the last model alone."""
+        if phase == "fit" or self._stage == self._stages - 1:
+            share = (self._stage + done) / self._stages if phase == "fit" else done
+            self._reporter.report(phase, share, epoch=epoch, epochs=epochs, loss=loss, rows=rows)
 
 
 class Reporter:

@@ -187,6 +187,37 @@ host() ->
              "exclude => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>}},50}"},
             {"columns.exclude_uuid", "{call,264,recommend,#{user => 1,exclude => {uuid," ++ bytes(32) ++ "}},50}"},
             {"columns.exclude_none", "{call,265,recommend,#{user => 1,exclude => {int64,<<>>}},50}"},
+            {"recommend.options",
+             "{call,266,recommend,#{user => 1,kinds => [<<\"map\">>,<<\"prop\">>],filter_consumed => false,"
+             "diversity => 0.25,recent => [7,<<\"m2\">>],features => #{<<\"language\">> => <<\"en\">>}},50}"},
+            {"recommend.features",
+             "{call,267,recommend,#{user => 1,"
+             "features => #{<<\"age\">> => 20,<<\"height\">> => 1.5,<<\"vr\">> => true}},50}"},
+            {"recommend.nil", "{call,268,recommend,#{user => 1,kinds => nil,recent => nil,features => nil},50}"},
+            {"columns.recent", "{call,269,recommend,#{user => 1,recent => {uuid," ++ bytes(16) ++ "}},50}"},
+            {"recommend_many",
+             "{call,270,recommend_many,#{users => [<<\"ada\">>,-7],n => 2,exclude => [<<\"m7\">>],"
+             "kinds => [<<\"map\">>],filter_consumed => true},60000}"},
+            {"recommend_many.one", "{call,271,recommend_many,#{users => [<<\"ada\">>]},60000}"},
+            {"columns.users", "{call,272,recommend_many,#{users => {int64," ++ bytes(16) ++ "}},60000}"},
+            {"similar", "{call,273,similar,#{item => <<\"m7\">>},50}"},
+            {"similar.dot", "{call,274,similar,#{item => 7,n => 3,metric => dot,form => columns},50}"},
+            {"similar.cosine", "{call,275,similar,#{item => 7,metric => cosine,kinds => nil,exclude => [300]},50}"},
+            {"score", "{call,276,score,#{user => <<\"ada\">>,items => [<<\"m7\">>,<<\"m7\">>]},50}"},
+            {"columns.score", "{call,277,score,#{user => 1,items => {int64," ++ bytes(8) ++ "},form => columns},50}"},
+            {"explain", "{call,278,explain,#{user => <<\"ada\">>,item => <<\"m7\">>,n => 5},50}"},
+            {"feedback", "{call,279,feedback,#{user => <<\"ada\">>,item => <<\"m7\">>},50}"},
+            {"feedback.one", "{call,280,feedback,#{user => 1,item => 2,weight => -0.5,time => 1760000000},50}"},
+            {"feedback.batch",
+             "{call,281,feedback,#{users => [<<\"ada\">>,<<\"bo\">>],items => [<<\"m7\">>,<<\"m2\">>],"
+             "weights => [2,0.5],times => [1760000000,0]},50}"},
+            {"feedback.nil", "{call,282,feedback,#{users => [300],items => [301],weights => nil,times => nil},50}"},
+            {"columns.feedback",
+             "{call,283,feedback,#{users => {int64," ++ bytes(8) ++ "},items => {uuid," ++ bytes(16) ++ "},"
+             "weights => {float32,<<0,0,0,63>>},times => {int64,<<0,120,231,104,0,0,0,0>>}},50}"},
+            {"hide_items", "{call,284,hide_items,#{items => [<<\"m7\">>]},50}"},
+            {"columns.hide_items", "{call,285,hide_items,#{items => {uuid," ++ bytes(32) ++ "}},50}"},
+            {"show_items", "{call,286,show_items,#{items => [<<\"m7\">>,300]},50}"},
             {"retrain", "{call,2147483648,retrain,#{},infinity}"},
             {"retrain.nil", "{call,6,retrain,#{algorithm => nil},infinity}"},
             {"retrain.algorithm", "{call,7,retrain,#{algorithm => <<\"bpr\">>},600000}"},
@@ -194,6 +225,10 @@ host() ->
              "{call,9223372036854775807,retrain,#{algorithm => <<\"bpr\">>,params => #{<<\"lr\">> => 0.001,"
              "<<\"n_epochs\">> => 20,<<\"use_bn\">> => true,<<\"reg\">> => nil,<<\"loss_type\">> => <<\"bpr\">>,"
              "<<\"hidden_units\">> => [128,64,32]}},infinity}"},
+            {"retrain.two_stage",
+             "{call,8,retrain,#{retriever => <<\"TwoTower\">>,ranker => <<\"DIN\">>,"
+             "retriever_params => #{<<\"lr\">> => 0.001},params => #{<<\"n_epochs\">> => 2},"
+             "candidates => 200},infinity}"},
             {"cancel", "{cancel,0}"},
             {"cancel.last", "{cancel,9223372036854775807}"}
         ]].
@@ -206,27 +241,66 @@ worker() ->
             {"ok.ping", "{ok,0,pong}"},
             {"ok.status",
              "{ok,1,#{state => ready,os_pid => 4711,uptime_ms => 60000,rss_bytes => 123456789,heavy_modules => "
-             "[<<\"tensorflow\">>],model => " ++ model() ++ ",in_flight => 1,queued => 0,answered => 1000,"
-             "errors => 2,batches => 20,training => #{phase => fit,share => 0.25,epoch => 5,epochs => 20,"
+             "[<<\"tensorflow\">>],model => " ++ model() ++ ",in_flight => 1,queued => 0,bulk_queued => 0,"
+             "answered => 1000,errors => 2,batches => 20,batch_mean => 1.5,batch_max => 64,queue_ms_mean => 0.25,"
+             "queue_ms_max => 12.5,service_ms_mean => 0.5,service_ms_max => 7.25,feedback_rows => 12,hidden_items => 3,"
+             "training => #{phase => fit,share => 0.25,epoch => 5,epochs => 20,"
              "loss => 0.5,rows => nil}}}"},
             {"ok.recommend",
              "{ok,4,#{items => [{<<\"m7\">>,0.5},{<<\"m2\">>,-0.25}],model => <<\"v1\">>,source => model,"
-             "exhausted => false}}"},
+             "exhausted => false,"
+             "scored => 2,ignored => []}}"},
             {"ok.recommend.popular",
-             "{ok,5,#{items => [{7,12.0},{-1,1.0e-5}],model => <<\"v1\">>,source => popular,exhausted => true}}"},
-            {"ok.recommend.none", "{ok,255,#{items => [],model => <<\"v1\">>,source => model,exhausted => true}}"},
+             "{ok,5,#{items => [{7,12.0},{-1,1.0e-5}],model => <<\"v1\">>,source => popular,exhausted => true,"
+             "scored => 2,ignored => []}}"},
+            {"ok.recommend.none", "{ok,255,#{items => [],model => <<\"v1\">>,source => model,exhausted => true,"
+             "scored => 0,ignored => []}}"},
             {"ok.recommend.columns",
              "{ok,6,#{items => #{ids => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>},"
-             "scores => {float32,<<0,0,0,63,0,0,128,190>>}},model => <<\"v1\">>,source => model,exhausted => false}}"},
+             "scores => {float32,<<0,0,0,63,0,0,128,190>>}},model => <<\"v1\">>,source => model,exhausted => false,"
+             "scored => 2,ignored => []}}"},
             {"ok.recommend.columns_of_uuids",
              "{ok,6,#{items => #{ids => {uuid," ++ bytes(16) ++ "},scores => {float32,<<0,0,0,63>>}},"
-             "model => <<\"v1\">>,source => popular,exhausted => true}}"},
+             "model => <<\"v1\">>,source => popular,exhausted => true,"
+             "scored => 1,ignored => []}}"},
             {"ok.recommend.columns_of_texts",
              "{ok,6,#{items => #{ids => [<<\"m7\">>],scores => {float32,<<0,0,0,63>>}},"
-             "model => <<\"v1\">>,source => popular,exhausted => true}}"},
+             "model => <<\"v1\">>,source => popular,exhausted => true,"
+             "scored => 1,ignored => []}}"},
             {"ok.recommend.columns_of_none",
              "{ok,6,#{items => #{ids => {int64,<<>>},scores => {float32,<<>>}},"
-             "model => <<\"v1\">>,source => model,exhausted => true}}"},
+             "model => <<\"v1\">>,source => model,exhausted => true,"
+             "scored => 0,ignored => []}}"},
+            {"ok.recommend.topped_up",
+             "{ok,8,#{items => [{<<\"m7\">>,0.5},{<<\"m2\">>,0.0}],model => <<\"v1\">>,source => fold_in,"
+             "exhausted => false,scored => 1,ignored => [<<\"recent[3]\">>,<<\"features.language\">>]}}"},
+            {"ok.recommend.features",
+             "{ok,8,#{items => [{<<\"m7\">>,0.5}],model => <<\"v1\">>,source => features,exhausted => true,"
+             "scored => 1,ignored => []}}"},
+            {"ok.recommend_many",
+             "{ok,9,#{ids => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>},"
+             "items => {int32,<<1,0,0,0,0,0,0,0,0,0,0,0,255,255,255,255>>},"
+             "scores => {float32,<<0,0,0,63,0,0,128,62,0,0,64,64,0,0,0,0>>},sources => {uint8,<<0,3>>},"
+             "source_names => [model,fold_in,features,popular],n => 2,model => <<\"v1\">>}}"},
+            {"ok.recommend_many.texts",
+             "{ok,9,#{ids => [<<\"m7\">>],items => {int32,<<0,0,0,0>>},scores => {float32,<<0,0,0,63>>},"
+             "sources => {uint8,<<0>>},source_names => [model],n => 1,model => <<\"v1\">>}}"},
+            {"ok.similar",
+             "{ok,10,#{items => [{<<\"m2\">>,0.75}],model => <<\"v1\">>,metric => cosine,exhausted => true}}"},
+            {"ok.similar.columns",
+             "{ok,10,#{items => #{ids => {int64,<<7,0,0,0,0,0,0,0,255,255,255,255,255,255,255,255>>},"
+             "scores => {float32,<<0,0,0,63,0,0,128,190>>}},model => <<\"v1\">>,metric => dot,exhausted => false}}"},
+            {"ok.score", "{ok,11,#{scores => [0.5,nil,-0.25],source => model,model => <<\"v1\">>}}"},
+            {"ok.score.columns",
+             "{ok,11,#{scores => {float32,<<0,0,0,63,0,0,192,127>>},source => popular,model => <<\"v1\">>}}"},
+            {"ok.explain",
+             "{ok,12,#{items => [{<<\"m2\">>,0.25},{<<\"m3\">>,-0.125}],score => 0.5,source => model,"
+             "model => <<\"v1\">>,method => exact}}"},
+            {"ok.explain.none",
+             "{ok,12,#{items => [],score => 12.0,source => popular,model => <<\"v1\">>,method => similarity}}"},
+            {"ok.feedback", "{ok,13,#{accepted => 2,unknown_users => 1,unknown_items => 0,stored => 100}}"},
+            {"ok.hide_items", "{ok,14,#{changed => 1,hidden => 3,unknown => 0}}"},
+            {"ok.show_items", "{ok,15,#{changed => 3,hidden => 0,unknown => 1}}"},
             {"ok.retrain",
              "{ok,7,#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,rows => 100000,users => 943,items => 1682,"
              "duration_ms => 12345}}"},
@@ -234,8 +308,10 @@ worker() ->
             {"ok.models",
              "{ok,2,#{active => <<\"v2\">>,versions => [#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,"
              "created_at => 1760000000,users => 943,items => 1682,rows => 100000,bytes => 1048576,active => true,"
-             "damaged => nil},#{version => <<\"v1\">>,algorithm => nil,created_at => nil,users => nil,items => nil,"
-             "rows => nil,bytes => nil,active => false,damaged => <<\"manifest.json: no such file\">>}]}}"},
+             "damaged => nil,kind => <<\"two_stage\">>,facts => #{<<\"kinds\">> => [<<\"map\">>],"
+             "<<\"index\">> => #{<<\"recall\">> => 0.97}}},#{version => <<\"v1\">>,algorithm => nil,"
+             "created_at => nil,users => nil,items => nil,rows => nil,bytes => nil,active => false,damaged => <<\"manifest.json: no such file\">>,kind => nil,"
+             "facts => nil}]}}"},
             {"ok.drain", "{ok,3,#{completed => 1000}}"},
             {"progress.extract",
              "{progress,7,#{phase => extract,share => 0.0,epoch => nil,epochs => nil,loss => nil,rows => 0}}"},
@@ -264,13 +340,16 @@ worker() ->
 
 hello(Model) ->
     "#{protocol => 1,worker => #{name => <<\"port_worker\">>,version => <<\"0.1.0\">>,python => <<\"3.11.7\">>},"
-    "os_pid => 4711,ops => [ping,status,recommend,retrain,models,drain],limits => #{max_frame_bytes => 16777216,"
-    "max_in_flight => 4096,max_batch => 64,max_items => 10000,max_exclude => 30000,max_id_bytes => 255,"
+    "os_pid => 4711,ops => [ping,status,recommend,recommend_many,similar,score,explain,feedback,hide_items,"
+    "show_items,retrain,models,drain],limits => #{max_frame_bytes => 16777216,"
+    "max_in_flight => 4096,max_batch => 64,max_items => 10000,max_exclude => 30000,max_users => 100000,"
+    "max_feedback => 100000,max_recent => 1000,max_kinds => 256,max_features => 64,max_id_bytes => 255,"
     "max_terms => 32768,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
     "model => " ++ Model ++ "}".
 
 model() ->
-    "#{version => <<\"v1\">>,algorithm => <<\"bpr\">>,users => 943,items => 1682,created_at => 1760000000}".
+    "#{version => <<\"v1\">>,algorithm => <<\"bpr\">>,users => 943,items => 1682,created_at => 1760000000,"
+    "kind => <<\"embedding\">>,options => [<<\"diversity\">>,<<\"similar\">>,<<\"dot\">>,<<\"fold_in\">>]}".
 
 error_facts(Code, Retryable, Details) ->
     "#{code => " ++ Code ++ ",message => <<\"n: expected an integer, got \\x{201c}\\x{e9}\\x{201d}\"/utf8>>,"
@@ -280,10 +359,12 @@ codes() ->
     [{Code, "false"} || Code <- [
          "malformed_term", "malformed_message", "frame_too_large", "id_in_use", "unknown_op", "missing_argument",
          "unknown_argument", "invalid_argument", "unknown_algorithm", "invalid_hyperparameter",
-         "algorithm_unavailable", "training_unavailable", "reply_too_large", "training_failed", "model_damaged",
+         "algorithm_unavailable", "training_unavailable", "unknown_item", "unsupported_option", "too_many_hidden",
+         "reply_too_large", "training_failed", "model_damaged",
          "source_missing", "source_unreadable", "source_missing_column", "source_invalid_row", "source_empty",
          "cancelled", "internal"]]
-    ++ [{Code, "true"} || Code <- ["training_in_progress", "no_model", "deadline_exceeded", "overloaded", "draining"]].
+    ++ [{Code, "true"} || Code <- [
+         "training_in_progress", "no_model", "feedback_unavailable", "deadline_exceeded", "overloaded", "draining"]].
 
 %% What the protocol refuses. The last column is what Erlang makes of it: a term, badarg, or - where releases differ.
 %% Pids and their like are written by hand, with a node of their own, because this node's differ from run to run.

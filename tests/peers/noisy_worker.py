@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from port_worker import cli, worker
@@ -29,15 +29,15 @@ def make_noise(when: str) -> None:
 
 def run(args: Namespace) -> int:
     make_noise("before serving")
-    from port_worker.serving.embedding import EmbeddingModel, Recommendation
+    from port_worker.serving.recommender import Recommender
 
-    quiet = EmbeddingModel.recommend
+    quiet = Recommender.answer
 
-    def recommend(self: EmbeddingModel, requests: Sequence[Any]) -> list[Recommendation]:
+    def answer(self: Recommender, asked: Sequence[Any]) -> Iterator[Any]:
         make_noise("while serving")
-        return quiet(self, requests)
+        return quiet(self, asked)
 
-    EmbeddingModel.recommend = recommend  # type: ignore[method-assign]
+    Recommender.answer = answer  # type: ignore[method-assign]
     return _serve(args)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from port_worker.serving.embedding import Recommendation, RecommendRequest
+import numpy as np
 
-Id = int | str
-Seen = tuple[list[tuple[Id, float]], str, bool]
+from port_worker.serving.opening import Opening
+from port_worker.serving.recommender import Recommender
+from port_worker.serving.requests import Id, RecommendRequest
+from port_worker.store.embedding import EmbeddingArrays
+from tests.models import NothingNew, Totals, catalogue_arrays, serve_embedding
+from tests.serving.asking import Seen
 
-
-def seen(answer: Recommendation) -> Seen:
-    """What there is to compare of an answer."""
-    return answer.items, answer.source, answer.exhausted
+KINDS = ("avatar", "map", "prop")
 
 
 def ranked(scores: Sequence[float], k: int) -> list[int]:
@@ -21,21 +24,62 @@ def ranked(scores: Sequence[float], k: int) -> list[int]:
     return sorted(positions, key=lambda position: (-scores[position], position))[:k]
 
 
-def recommended(
-    users: Mapping[Id, Sequence[int]],
-    items: Mapping[Id, Sequence[int]],
-    consumed: Mapping[Id, set[Id]],
-    popularity: Mapping[Id, int],
-    request: RecommendRequest,
-) -> Seen:
-    """The answer by definition; `items` in the order of the rows."""
-    vector = users.get(request.user)
-    assert isinstance(request.exclude, tuple)
-    banned = {*request.exclude, *(consumed[request.user] if vector is not None else ())}
-    left = [item for item in items if item not in banned]
-    if vector is None:
-        scores = [float(popularity[item]) for item in left]
-    else:
-        scores = [float(sum(a * b for a, b in zip(vector, items[item], strict=True))) for item in left]
-    pairs = [(left[position], scores[position]) for position in ranked(scores, request.n)]
-    return pairs, "popular" if vector is None else "model", len(pairs) < request.n
+class Hiding(NothingNew):
+    """A live store in which items are hidden."""
+
+    def __init__(self, items: Sequence[Id]) -> None:
+        self.items = list(items)
+
+    def totals(self) -> Totals:
+        return Totals(len(self.items), 1)
+
+    def hidden(self) -> list[Id]:
+        return self.items
+
+
+@dataclass(frozen=True)
+class World:
+    """Whole numbers as vectors: their products are exact in any order of summing, so ties are ties."""
+
+    users: dict[Id, list[int]]
+    items: dict[Id, list[int]]
+    consumed: dict[Id, list[Id]]
+    popularity: dict[Id, int]
+    kinds: dict[Id, str] = field(default_factory=dict)
+    hidden: tuple[Id, ...] = ()
+
+    def serve(self, root: Path, opening: Opening | None = None) -> Recommender:
+        """The same, as a worker serves it."""
+        rows = {item: row for row, item in enumerate(self.items)}
+        catalogue = catalogue_arrays(
+            list(self.users),
+            list(self.items),
+            [[rows[item] for item in self.consumed[user]] for user in self.users],
+            popularity=[self.popularity[item] for item in self.items],
+            kinds=[KINDS.index(self.kinds[item]) if item in self.kinds else 255 for item in self.items],
+        )
+        vectors = EmbeddingArrays(
+            np.array(list(self.users.values()), dtype=np.float32), np.array(list(self.items.values()), dtype=np.float32)
+        )
+        live = Hiding(self.hidden)
+        facts = {"kinds": list(KINDS)}
+        return serve_embedding(root, catalogue, vectors, live=live, opening=opening, facts=facts).recommender
+
+    def recommended(self, request: RecommendRequest) -> Seen:
+        """The answer by definition."""
+        vector = self.users.get(request.user)
+        left = [item for item in self.items if self._allowed(request, item)]
+        if vector is None:
+            scores = [float(self.popularity[item]) for item in left]
+        else:
+            scores = [float(sum(a * b for a, b in zip(vector, self.items[item], strict=True))) for item in left]
+        pairs = [(left[position], scores[position]) for position in ranked(scores, request.n)]
+        return Seen(pairs, "popular" if vector is None else "model", len(pairs) < request.n, len(pairs))
+
+    def _allowed(self, request: RecommendRequest, item: Id) -> bool:
+        assert isinstance(request.filter.exclude, tuple)
+        banned = {*request.filter.exclude, *self.hidden}
+        if request.filter_consumed:
+            banned.update(self.consumed.get(request.user, ()))
+        wanted = request.filter.kinds
+        return item not in banned and (wanted is None or self.kinds.get(item) in wanted)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from port_worker.sources.base import ItemCard, UserCard, Visit
 from port_worker.sources.csv_file import CsvSource
+from port_worker.sources.features import NO_KIND
 from tests.sources.samples import WriteCsv
 
 ROWS = "user,item,label,time\n7,m1,1,10\n8,m2,2,30\n7,m2,3,20\n7,m3,4,20\n71,m1,5,5\n"
@@ -48,3 +50,11 @@ def test_a_file_without_rows_leaves_typed_ids_as_they_are(write_csv: WriteCsv) -
 def test_cards_are_bare(source: CsvSource) -> None:
     assert source.items(["m1", "gone"]) == {"m1": ItemCard("m1"), "gone": ItemCard("gone")}
     assert source.users([7]) == {7: UserCard(7)}
+
+
+def test_a_file_knows_neither_kinds_nor_features(source: CsvSource) -> None:
+    ids = np.array([7, 8, 71])
+    kinds = source.item_kinds(ids)
+    assert (kinds.codes.tolist(), kinds.names) == ([NO_KIND] * 3, ())
+    assert kinds.codes.dtype == np.uint8
+    assert (source.item_features(ids), source.user_features(ids)) == (None, None)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.training import catalogue, dataset, fit
 from port_worker.training.progress import Reporter
 from port_worker.training.torch_stand_in import install
@@ -31,7 +32,8 @@ def main(which: str, path: str) -> None:
     for name, given in MODELS.items():
         params = catalogue.validate(name, {"n_epochs": 3, "seed": 9, **given})
         params = fit.fitting_params(name, params, len(data.item_ids))
-        arrays = fit.fit(name, params, data, Reporter(lambda _progress: None))
+        arrays = fit.fit(name, params, data, Reporter(lambda _progress: None)).parts[0]
+        assert isinstance(arrays, EmbeddingArrays)
         vectors[f"{name}.user"], vectors[f"{name}.item"] = arrays.user_vectors, arrays.item_vectors
     np.savez(path, allow_pickle=False, **vectors)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from port_worker.sources.columns import Interactions
+from port_worker.sources.features import NO_KIND
+from port_worker.sources.sqlite import SqliteSource
 from port_worker.training import dataset
-from port_worker.training.dataset import TrainingData, prepare
+from port_worker.training.dataset import TrainingData, described, prepare
 from port_worker.training.errors import TrainingError
 
 Row = tuple[str, int, float, int]
@@ -79,6 +85,32 @@ def test_too_little_is_refused(rows: list[Row]) -> None:
         prepare(interactions(*rows))
     assert caught.value.code == "source_empty"
     assert caught.value.details["rows"] == len(rows)
+
+
+def test_the_last_time_is_kept_even_of_what_teaches_nothing() -> None:
+    data = prepare(interactions(("a", 1, 1, 7), ("b", 2, 1, 5), ("c", 1, 0, 9)))
+    assert data.learnt_until == 9
+
+
+def test_the_source_describes_users_and_items(tmp_path: Path) -> None:
+    path = tmp_path / "world.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript("""
+            CREATE TABLE users (id, username, display_name, platform);
+            CREATE TABLE items (id, kind, name, is_public, size_kb);
+            CREATE TABLE interactions (user_id, item_id, kind, weight, time);
+            INSERT INTO users VALUES ('b', 'b', 'B', 'quest'), ('a', 'a', 'A', 'quest'), ('c', 'c', 'C', 'mobile');
+            INSERT INTO items VALUES (2, 'prop', '2', 1, 20), (1, 'map', '1', 1, 10);
+            INSERT INTO interactions VALUES ('a', 1, 'visit', 1, 5), ('b', 2, 'visit', 1, 6);""")
+    source = SqliteSource(path)
+    data = prepare(source.interactions())
+    assert (data.item_kinds.codes.tolist(), data.item_kinds.names) == ([NO_KIND, NO_KIND], ())
+    data = described(data, source)
+    assert (data.item_kinds.codes.tolist(), data.item_kinds.names) == ([0, 1], ("map", "prop"))
+    assert data.user_features is not None
+    assert data.item_features is not None
+    assert data.user_features.sparse["platform"].codes.tolist() == [0, 0]
+    assert data.item_features.dense["size_kb"].values.tolist() == [10, 20]
 
 
 def test_sums_stay_finite() -> None:

@@ -11,6 +11,7 @@ import pytest
 from port_worker.active_model import ActiveModel
 from port_worker.config import settings
 from port_worker.retraining import Retraining
+from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
 from port_worker.training.messages import Done, Failed, TrainerMessage
 from port_worker.training.process import TrainerProcess
@@ -64,7 +65,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def model(tmp_path: Path) -> ScriptedModel:
-    return ScriptedModel(ModelStore(tmp_path / "models"))
+    chosen = settings(home=tmp_path, environ={})
+    return ScriptedModel(ModelStore(chosen.models), LiveStore(chosen.live), chosen)
 
 
 @pytest.fixture

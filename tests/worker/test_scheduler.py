@@ -1,18 +1,11 @@
-"""What is done next: order, batches, deadlines, cancel; a clock that the test moves."""
+"""What is done next: lanes, order, batches, deadlines, cancel; a clock that the test moves."""
 
 from __future__ import annotations
 
 import pytest
 
-from port_worker.scheduler import Scheduler, Work
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from port_worker.scheduler import Lane, Scheduler, Work
+from tests.worker.clock import Clock
 
 
 @pytest.fixture
@@ -20,52 +13,62 @@ def clock() -> Clock:
     return Clock()
 
 
-def recommend(call_id: int, expires_at: float = float("inf")) -> Work:
-    return Work(call_id, "recommend", None, expires_at)
+def work(call_id: int, lane: Lane = Lane.BATCH, expires_at: float = float("inf")) -> Work:
+    return Work(call_id, "op", None, lane, expires_at)
 
 
 def ids(works: list[Work]) -> list[int]:
-    return [work.call_id for work in works]
+    return [one.call_id for one in works]
 
 
-def test_recommendations_that_wait_are_one_batch_up_to_the_limit(clock: Clock) -> None:
+def test_what_waits_for_a_batch_is_one_up_to_the_limit(clock: Clock) -> None:
     scheduler = Scheduler(clock, max_batch=3)
     for call_id in range(5):
-        scheduler.add(recommend(call_id))
-    assert ids(scheduler.take()[0]) == [0, 1, 2]
-    assert ids(scheduler.take()[0]) == [3, 4]
-    assert scheduler.take() == ([], [])
+        scheduler.add(work(call_id))
+    assert ids(scheduler.take(Lane.BATCH)[0]) == [0, 1, 2]
+    assert ids(scheduler.take(Lane.BATCH)[0]) == [3, 4]
+    assert scheduler.take(Lane.BATCH) == ([], [])
 
 
-def test_other_calls_go_first_and_one_by_one(clock: Clock) -> None:
+@pytest.mark.parametrize("lane", [Lane.AT_ONCE, Lane.SINGLE, Lane.BULK])
+def test_other_lanes_give_one_call_at_a_time_in_order(clock: Clock, lane: Lane) -> None:
     scheduler = Scheduler(clock)
-    scheduler.add(recommend(1))
-    scheduler.add(Work(2, "ping", None))
-    scheduler.add(Work(3, "status", None))
-    assert [ids(scheduler.take()[0]) for _ in range(3)] == [[2], [3], [1]]
+    for call_id in range(3):
+        scheduler.add(work(call_id, lane))
+    assert [ids(scheduler.take(lane)[0]) for _ in range(4)] == [[0], [1], [2], []]
+
+
+def test_the_first_lane_that_has_any_gives(clock: Clock) -> None:
+    scheduler = Scheduler(clock)
+    scheduler.add(work(1))
+    scheduler.add(work(2, Lane.SINGLE))
+    scheduler.add(work(3, Lane.BULK))
+    assert ids(scheduler.take(Lane.SINGLE, Lane.BATCH)[0]) == [2]
+    assert ids(scheduler.take(Lane.SINGLE, Lane.BATCH)[0]) == [1]
+    assert scheduler.take(Lane.SINGLE, Lane.BATCH) == ([], [])
+    assert (scheduler.waiting(Lane.BULK), len(scheduler)) == (1, 1)
 
 
 def test_what_expired_is_given_back_undone_and_takes_no_place_in_the_batch(clock: Clock) -> None:
     scheduler = Scheduler(clock, max_batch=2)
-    scheduler.add(recommend(1, expires_at=100.5))
-    scheduler.add(recommend(2, expires_at=101.5))
-    scheduler.add(recommend(3))
+    scheduler.add(work(1, expires_at=100.5))
+    scheduler.add(work(2, expires_at=101.5))
+    scheduler.add(work(3))
     clock.now = 101.0
-    due, expired = scheduler.take()
+    due, expired = scheduler.take(Lane.BATCH)
     assert (ids(due), ids(expired)) == ([2, 3], [1])
 
 
 def test_a_deadline_of_now_has_passed(clock: Clock) -> None:
     scheduler = Scheduler(clock)
-    scheduler.add(recommend(1, expires_at=clock.now))
-    assert scheduler.take() == ([], [recommend(1, expires_at=clock.now)])
+    scheduler.add(work(1, expires_at=clock.now))
+    assert scheduler.take(Lane.BATCH) == ([], [work(1, expires_at=clock.now)])
 
 
-def test_cancel_forgets_a_waiting_call_once(clock: Clock) -> None:
+@pytest.mark.parametrize("lane", list(Lane))
+def test_cancel_forgets_a_waiting_call_once(clock: Clock, lane: Lane) -> None:
     scheduler = Scheduler(clock)
-    scheduler.add(recommend(1))
-    scheduler.add(Work(2, "ping", None))
+    scheduler.add(work(1, lane))
     assert scheduler.cancel(1)
-    assert scheduler.cancel(2)
     assert not scheduler.cancel(1)
     assert len(scheduler) == 0

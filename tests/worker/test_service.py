@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from port_worker.config import settings
 from port_worker.retraining import Retraining
 from port_worker.service import Service
-from port_worker.serving.embedding import EmbeddingModel, Recommendation
+from port_worker.serving.recommender import Answer, Recommender
 from protocol.messages import Call, ErrorReply, Hello, Message, Ok, to_payload
 
 
@@ -46,7 +46,7 @@ def test_a_defect_in_serving_costs_its_batch_one_answer_each(
     service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(EmbeddingModel, "recommend", broken)
+        patch.setattr(Recommender, "answer", broken)
         ask(service, (1, "recommend", {"user": "x"}), (2, "recommend", {"user": "y"}), (3, "ping", {}))
     codes = {one.id: one.code for one in sent if isinstance(one, ErrorReply)}
     assert codes == {1: "internal", 2: "internal"}
@@ -64,9 +64,9 @@ def test_a_score_that_cannot_be_sent_is_an_error_for_its_caller(
         to_payload(message)
         sent.append(message)
 
-    endless = Recommendation(np.array([7]), np.array([np.inf], np.float32), "model", exhausted=False)
+    endless = Answer(np.array([0]), np.array([np.inf], np.float32), "model", 1)
     monkeypatch.setattr(service, "_send", encoding)
-    monkeypatch.setattr(EmbeddingModel, "recommend", lambda _self, requests: [endless] * len(requests))
+    monkeypatch.setattr(Recommender, "answer", lambda _self, asked: iter([[(n, endless) for n in range(len(asked))]]))
     ask(service, (1, "recommend", {"user": "x"}), (2, "recommend", {"user": "y"}), (3, "ping", {}))
     assert {one.id: getattr(one, "code", "ok") for one in sent if isinstance(one, ErrorReply | Ok)} == {
         **dict.fromkeys((1, 2), "internal"),
@@ -114,13 +114,13 @@ def test_what_waits_is_answered_in_batches_of_at_most_64(
     service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    whole = EmbeddingModel.recommend
+    whole = Recommender.answer
 
-    def counted(self: EmbeddingModel, requests: Any) -> Any:
-        sizes.append(len(requests))
-        return whole(self, requests)
+    def counted(self: Recommender, asked: Any) -> Any:
+        sizes.append(len(asked))
+        return whole(self, asked)
 
-    monkeypatch.setattr(EmbeddingModel, "recommend", counted)
+    monkeypatch.setattr(Recommender, "answer", counted)
     ask(service, *[(call_id, "recommend", {"user": "x"}) for call_id in range(130)])
     assert sizes == [64, 64, 2]
     assert len([one for one in sent if isinstance(one, Ok)]) == 130

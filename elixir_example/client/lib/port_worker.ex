@@ -10,6 +10,7 @@ defmodule PortWorker do
 
       {:ok, model} = PortWorker.retrain(MyApp.Recommender, algorithm: "ALS", on_progress: &IO.inspect/1)
       {:ok, %{items: [{item, score} | _]}} = PortWorker.recommend(MyApp.Recommender, user_id, n: 10)
+      {:ok, _counts} = PortWorker.feedback(MyApp.Recommender, %{user: user_id, item: item})
 
   One worker serves any number of callers at once: calls are multiplexed by id, so do not pool workers to have more
   calls in flight. Every call answers `{:ok, result}` or `{:error, %PortWorker.Error{}}`, always within its `timeout:`;
@@ -35,16 +36,34 @@ defmodule PortWorker do
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
   @typedoc "Many values in one binary, little-endian; a UUID has 16 bytes."
-  @type column :: {:int64 | :float32 | :uuid, binary()}
+  @type column :: {:int64 | :float32 | :uuid | :int32 | :uint8, binary()}
+  @typedoc "Many ids: one by one, or `{:int64, binary}` or `{:uuid, binary}`. See `PortWorker.Columns`."
+  @type ids :: [id()] | column()
+  @typedoc "Where scores are from: the user as the model learnt them, their later interactions, features, or nothing."
+  @type source :: :model | :fold_in | :features | :popular
+  @typedoc "Ids with their scores, best first: pairs, or two columns with `form: :columns`."
+  @type ranking ::
+          [{integer() | String.t(), float()}] | %{ids: column() | [String.t()], scores: column()}
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @type recommendation :: %{
-          items:
-            [{integer() | String.t(), float()}]
-            | %{ids: column() | [String.t()], scores: column()},
-          model: String.t() | nil,
-          source: :model | :popular,
-          exhausted: boolean()
+          items: ranking(),
+          model: String.t(),
+          source: source(),
+          exhausted: boolean(),
+          scored: non_neg_integer(),
+          ignored: [String.t()]
+        }
+
+  @typedoc "What `recommend_many/3` answers; `PortWorker.Columns.users/1` reads it."
+  @type recommendations :: %{
+          ids: column() | [String.t()],
+          items: column(),
+          scores: column(),
+          sources: column(),
+          source_names: [source()],
+          n: pos_integer(),
+          model: String.t()
         }
 
   @doc """
@@ -87,23 +106,144 @@ defmodule PortWorker do
 
     * `:n` - how many (10)
     * `:exclude` - ids that must not be among them (`[]`): a list, or a column, `{:int64, binary}` or `{:uuid, binary}`
+    * `:kinds` - names of the kinds of which they are to be, for instance `["map", "avatar"]` (any)
+    * `:filter_consumed` - whether what the user has had already is left out (`true`)
+    * `:diversity` - from 0.0, by score alone, to 1.0, as unlike each other as can be (0.0)
+    * `:recent` - ids of what the user had last, oldest first, in place of what the worker knows of it
+    * `:features` - of a user whom the model does not know: a map or keyword list of names to strings, numbers or
+      booleans
     * `:form` - `:pairs`, or `:columns` for `items: %{ids: {:uuid, binary}, scores: {:float32, binary}}`, which
       `Nx.from_binary/2` reads (`protocol/SPEC.md` has the layout)
 
-  A user may also be `{:uuid, <<_::128>>}`, the same as its text. What the user has had already is left out. A user whom the model does not know gets the popular items, and `source`
-  says `:popular`. `exhausted` is true where fewer than `n` were left to recommend.
+  A user may also be `{:uuid, <<_::128>>}`, the same as its text. A user of whom nothing is known gets the popular items,
+  and `source` says `:popular`. `exhausted` is true where fewer than `n` were left to recommend; `ignored` names what of
+  the call the model did not know, as `"recent[3]"`. Not every model has every option: `:unsupported_option` says so.
   """
   @spec recommend(server(), id(), keyword()) :: result(recommendation())
   def recommend(server, user, options \\ []) do
-    {args, options} = Keyword.split(options, [:n, :exclude, :form])
-    call(server, :recommend, args |> Map.new() |> Map.put(:user, user), options, [])
+    names = [:n, :exclude, :form, :kinds, :filter_consumed, :diversity, :recent, :features]
+    {args, options} = arguments(options, names)
+    call(server, :recommend, args |> named(:features) |> Map.put(:user, user), options, [])
   end
+
+  @doc """
+  What `recommend/3` answers, for as many as 100,000 users at a time, as columns.
+
+      {:ok, found} = PortWorker.recommend_many(server, users, n: 20)
+
+      users
+      |> Stream.zip(PortWorker.Columns.users(found))
+      |> Enum.each(fn {user, %{items: items, source: source}} -> store(user, items, source) end)
+
+  `users` is a list of ids or a column of them. Options are `:n`, `:exclude`, `:kinds` and `:filter_consumed` of
+  `recommend/3`, which hold for each user; `:timeout` is a minute by default. Other calls are answered meanwhile. Where
+  `8 * n` bytes a user are more than a frame (16 MiB), it is `:reply_too_large`: ask for fewer at a time.
+  """
+  @spec recommend_many(server(), ids(), keyword()) :: result(recommendations())
+  def recommend_many(server, users, options \\ []) do
+    {args, options} = arguments(options, [:n, :exclude, :kinds, :filter_consumed])
+
+    call(
+      server,
+      :recommend_many,
+      Map.put(args, :users, users),
+      Keyword.put_new(options, :timeout, 60_000),
+      []
+    )
+  end
+
+  @doc """
+  The items that are most like `item`, which is not among them.
+
+    * `:metric` - `:cosine`, or `:dot`, which favours what is popular (`:cosine`)
+    * `:n`, `:kinds`, `:exclude`, `:form` - as of `recommend/3`
+
+  An item that the model does not know is `:unknown_item`.
+  """
+  @spec similar(server(), id(), keyword()) ::
+          result(%{items: ranking(), model: String.t(), metric: :cosine | :dot, exhausted: boolean()})
+  def similar(server, item, options \\ []) do
+    {args, options} = arguments(options, [:n, :metric, :kinds, :exclude, :form])
+    call(server, :similar, Map.put(args, :item, item), options, [])
+  end
+
+  @doc """
+  How much `user` is expected to like each of `items`, in their order; `nil` for one that the model does not know.
+
+  `items` is a list of ids or a column. With `form: :columns` the scores are a column, with NaN for what is unknown. Scores
+  compare items for one user only.
+  """
+  @spec score(server(), id(), ids(), keyword()) ::
+          result(%{scores: [float() | nil] | column(), source: source(), model: String.t()})
+  def score(server, user, items, options \\ []) do
+    {args, options} = arguments(options, [:form])
+    call(server, :score, Map.merge(args, %{user: user, items: items}), options, [])
+  end
+
+  @doc """
+  Which of the user's own items speak most for `item`, with how much each contributes, largest first.
+
+  `:n` says how many (5).
+  `method` is `:exact` where the contributions of all of them make up the score, else `:similarity`.
+  """
+  @spec explain(server(), id(), id(), keyword()) ::
+          result(%{
+            items: [{integer() | String.t(), float()}],
+            score: float(),
+            source: source(),
+            model: String.t(),
+            method: :exact | :similarity
+          })
+  def explain(server, user, item, options \\ []) do
+    {args, options} = arguments(options, [:n])
+    call(server, :explain, Map.merge(args, %{user: user, item: item}), options, [])
+  end
+
+  @doc """
+  Tells the worker what users have met since the training: it shows in the next recommendation, and outlives a restart.
+
+      PortWorker.feedback(server, %{user: user, item: item})
+      PortWorker.feedback(server, %{user: user, item: item, weight: 2.5, time: System.os_time(:second)})
+      PortWorker.feedback(server, %{users: users, items: items, weights: weights, times: times})
+
+  One interaction, or many: lists or columns of one length, up to 100,000. A `weight` is 1.0 where none is given; 0 or
+  below means met, but not liked. A `time`, Unix seconds, is now where none is given. A call that got no answer may have
+  been taken all the same, and what is told twice counts twice.
+
+  `unknown_users` and `unknown_items` count what the model does not know; that is kept for the next training.
+  """
+  @spec feedback(server(), map() | keyword(), keyword()) ::
+          result(%{
+            accepted: non_neg_integer(),
+            unknown_users: non_neg_integer(),
+            unknown_items: non_neg_integer(),
+            stored: non_neg_integer()
+          })
+  def feedback(server, interactions, options \\ []),
+    do: call(server, :feedback, Map.new(interactions), options, [])
+
+  @doc """
+  Takes items out of every answer from now on, whatever is trained or restarted, until `show_items/3`.
+
+  `items` is a list of ids or a column. Once this answers, no call that is answered later has them.
+  """
+  @spec hide_items(server(), ids(), keyword()) ::
+          result(%{changed: non_neg_integer(), hidden: non_neg_integer(), unknown: non_neg_integer()})
+  def hide_items(server, items, options \\ []), do: call(server, :hide_items, %{items: items}, options, [])
+
+  @doc "Undoes `hide_items/3`, and answers as it does."
+  @spec show_items(server(), ids(), keyword()) ::
+          result(%{changed: non_neg_integer(), hidden: non_neg_integer(), unknown: non_neg_integer()})
+  def show_items(server, items, options \\ []), do: call(server, :show_items, %{items: items}, options, [])
 
   @doc """
   Trains a model from the worker's data, then serves it. The worker goes on answering meanwhile.
 
     * `:algorithm` - its name, for instance `"ALS"`; the worker has a default
     * `:params` - hyper-parameters, as a keyword list or a map
+    * `:retriever` and `:ranker` - names of two algorithms, in place of `:algorithm`: the ranker orders the items that the
+      retriever finds. `:params` are the ranker's then, `:retriever_params` the retriever's
+    * `:candidates` - how many items the ranker is given (500)
     * `:on_progress` - a function that is called in this process with maps such as
       `%{phase: :fit, share: 0.4, epoch: 2, epochs: 5, loss: 0.31}`, or `{pid, ref}`, which is sent
       `{ref, {:progress, map}}`
@@ -113,8 +253,9 @@ defmodule PortWorker do
   """
   @spec retrain(server(), keyword()) :: result(map())
   def retrain(server, options \\ []) do
-    {args, options} = Keyword.split(options, [:algorithm, :params])
-    args = args |> Map.new() |> Map.replace_lazy(:params, &hyperparameters/1)
+    names = [:algorithm, :params, :retriever, :ranker, :retriever_params, :candidates]
+    {args, options} = arguments(options, names)
+    args = args |> named(:params) |> named(:retriever_params)
     call(server, :retrain, args, Keyword.put_new(options, :timeout, :infinity), [:on_progress])
   end
 
@@ -170,6 +311,16 @@ defmodule PortWorker do
     end
   end
 
-  # Names of hyper-parameters come from people, so they are strings on the wire; :atoms are convenient here.
-  defp hyperparameters(params), do: Map.new(params, fn {name, value} -> {to_string(name), value} end)
+  defp arguments(options, names) do
+    {args, options} = Keyword.split(options, names)
+    {Map.new(args), options}
+  end
+
+  # Names of hyper-parameters and features come from people, so they are strings on the wire; here :atoms are convenient.
+  defp named(args, key) do
+    Map.replace_lazy(args, key, fn
+      nil -> nil
+      values -> Map.new(values, fn {name, value} -> {to_string(name), value} end)
+    end)
+  end
 end

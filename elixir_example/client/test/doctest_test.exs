@@ -3,6 +3,7 @@ defmodule PortWorker.DoctestTest do
 
   doctest PortWorker
   doctest PortWorker.Atoms
+  doctest PortWorker.Columns
   doctest PortWorker.Error
   doctest PortWorker.Protocol
 end

@@ -9,7 +9,8 @@ defmodule PortWorker.Atoms do
 
   @message_tags ~w(call cancel hello ok error progress event)a
 
-  @ops ~w(ping status recommend retrain models drain)a
+  @ops ~w(ping status recommend recommend_many similar score explain feedback hide_items show_items retrain
+          models drain)a
 
   @events ~w(model_activated model_damaged draining)a
 
@@ -17,25 +18,30 @@ defmodule PortWorker.Atoms do
 
   @phases ~w(extract prepare fit export load)a
 
-  @values ~w(nil true false infinity pong model popular pairs columns)a
+  @values ~w(nil true false infinity pong model fold_in features popular pairs columns cosine dot exact
+             similarity)a
 
-  @columns ~w(int64 float32 uuid)a
+  @columns ~w(int64 float32 uuid int32 uint8)a
 
-  @arguments ~w(user n exclude form algorithm params)a
+  @arguments ~w(user n exclude form kinds filter_consumed diversity recent features users item metric items
+                weight time weights times algorithm params retriever ranker retriever_params candidates)a
 
-  @keys ~w(protocol worker name version python os_pid ops limits
-           max_frame_bytes max_in_flight max_batch max_items max_exclude max_id_bytes
-           max_terms max_depth max_map_pairs max_bignum_bytes max_atom_bytes
-           users items rows bytes created_at active damaged versions algorithm source
-           exhausted state uptime_ms rss_bytes heavy_modules in_flight queued answered errors
-           batches training code message retryable details phase share epoch epochs loss
-           duration_ms completed ids scores)a
+  @keys ~w(protocol worker name version python os_pid ops limits max_frame_bytes max_in_flight max_batch
+           max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes
+           max_terms max_depth max_map_pairs max_bignum_bytes max_atom_bytes users items rows bytes created_at
+           active damaged versions algorithm kind options facts source exhausted ignored scored ids scores
+           sources source_names n metric score method accepted unknown_users unknown_items stored changed
+           hidden unknown state uptime_ms rss_bytes heavy_modules in_flight queued bulk_queued answered errors
+           batches batch_mean batch_max queue_ms_mean queue_ms_max service_ms_mean service_ms_max
+           feedback_rows hidden_items training code message retryable details phase share epoch epochs loss
+           duration_ms completed)a
 
-  @codes ~w(malformed_term malformed_message frame_too_large unknown_op missing_argument unknown_argument
-            invalid_argument reply_too_large id_in_use no_model model_damaged unknown_algorithm invalid_hyperparameter
-            algorithm_unavailable training_unavailable training_in_progress training_failed source_missing
-            source_missing_column source_invalid_row source_empty source_unreadable deadline_exceeded cancelled
-            overloaded draining internal)a
+  @codes ~w(malformed_term malformed_message frame_too_large id_in_use unknown_op missing_argument
+            unknown_argument invalid_argument unknown_item unsupported_option too_many_hidden reply_too_large
+            unknown_algorithm invalid_hyperparameter algorithm_unavailable training_unavailable
+            training_in_progress training_failed no_model model_damaged source_missing source_unreadable
+            source_missing_column source_invalid_row source_empty feedback_unavailable deadline_exceeded
+            cancelled overloaded draining internal)a
 
   @all Enum.uniq(
          @message_tags ++

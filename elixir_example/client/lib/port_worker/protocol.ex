@@ -134,7 +134,7 @@ defmodule PortWorker.Protocol do
   defp portable?(value) when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
     do: true
 
-  defp portable?(form) when form in [:pairs, :columns], do: true
+  defp portable?(choice) when choice in [:pairs, :columns, :cosine, :dot], do: true
 
   defp portable?({kind, column}) when kind in [:int64, :float32, :uuid] and is_binary(column),
     do: true

@@ -3,13 +3,16 @@
 #     elixir --erl -noinput fake_worker.exs BOOT
 #
 # BOOT says how it boots (see boot/1). Once up, the user of a `recommend` says what it does (see recommend/2);
-# `status` answers with the ids of the calls that it was told to cancel.
+# `status` answers with the ids of the calls that it was told to cancel, `recommend_many` with two users, and the ops in
+# @echoes with their name and arguments, as do a `recommend` for "echo" and a `retrain` with params.
 
 defmodule FakeWorker do
+  @echoes [:similar, :score, :explain, :feedback, :hide_items, :show_items]
+
   @hello %{
     protocol: 1,
     worker: %{name: "fake", version: "0", python: "none"},
-    ops: [:ping, :status, :recommend, :retrain, :models, :drain],
+    ops: [:ping, :status, :recommend, :recommend_many, :retrain, :models, :drain | @echoes],
     limits: %{max_frame_bytes: 1_000_000, max_in_flight: 1_000},
     model: nil
   }
@@ -55,13 +58,36 @@ defmodule FakeWorker do
     state
   end
 
+  defp handle({:call, id, :retrain, %{params: _} = args, _deadline}, state),
+    do: echo(id, :retrain, args, state)
+
   defp handle({:call, id, :retrain, _args, _deadline}, state) do
     send_term(state.port, {:progress, id, %{phase: :fit, share: 0.5}})
     state
   end
 
+  defp handle({:call, id, :recommend_many, args, deadline}, state) do
+    columns = %{
+      ids: {:int64, <<7::little-64, -1::signed-little-64>>},
+      items: {:int32, <<1::little-32, 0::little-32, 0::little-32, -1::signed-little-32>>},
+      scores: {:float32, <<0.5::float-little-32, 0.25::float-little-32, 3.0::float-little-32, 0::32>>},
+      sources: {:uint8, <<1, 0>>}
+    }
+
+    about = %{source_names: [:popular, :fold_in], n: 2, model: "v1", message: {args, deadline}}
+    send_term(state.port, {:ok, id, Map.merge(columns, about)})
+    state
+  end
+
+  defp handle({:call, id, op, args, _deadline}, state) when op in @echoes, do: echo(id, op, args, state)
+
   defp handle({:call, id, op, _args, deadline}, state) do
     send_term(state.port, {:ok, id, answer(op, deadline, state)})
+    state
+  end
+
+  defp echo(id, op, args, state) do
+    send_term(state.port, {:ok, id, {op, args}})
     state
   end
 
@@ -71,6 +97,7 @@ defmodule FakeWorker do
   defp answer(_op, deadline, state),
     do: %{"cancelled" => Enum.reverse(state.cancelled), "deadline" => deadline}
 
+  defp recommend("echo", id, args, port), do: send_term(port, {:ok, id, {:recommend, args}})
   defp recommend("garbage", _id, _args, port), do: Port.command(port, "this is no term")
 
   defp recommend("unknown atom", id, _args, port),

@@ -1,0 +1,56 @@
+"""What a training is to make: one algorithm's model, or two stages. Standard library only: the worker imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from port_worker.training.catalogue import ALGORITHMS, Params, validate
+from port_worker.training.errors import TrainingError
+
+CANDIDATES = 500
+"""Items that a retriever hands to a ranker: see the README for what 200 and 500 find of a full ranking."""
+
+_JOINED = "+"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`params` are complete. With a retriever, `algorithm` is the ranker, and `candidates` how many items it orders."""
+
+    algorithm: str
+    params: Params
+    retriever: str | None = None
+    retriever_params: Params = field(default_factory=dict)
+    candidates: int = CANDIDATES
+
+    @property
+    def name(self) -> str:
+        """`ALS`, or `ALS+DeepFM`."""
+        return self.algorithm if self.retriever is None else f"{self.retriever}{_JOINED}{self.algorithm}"
+
+
+def make_plan(
+    algorithm: str,
+    params: Mapping[str, object],
+    retriever_params: Mapping[str, object] | None = None,
+    candidates: int = CANDIDATES,
+) -> Plan:
+    """Check an algorithm's name, or two of them as `RETRIEVER+RANKER`, and their hyper-parameters.
+
+    Raises TrainingError as `catalogue.validate`, and `unknown_algorithm` where two do not make a pair.
+    """
+    retriever, joined, ranker = algorithm.partition(_JOINED)
+    if not joined:
+        return Plan(algorithm, validate(algorithm, params))
+    plan = Plan(ranker, validate(ranker, params), retriever, validate(retriever, retriever_params or {}), candidates)
+    _check_role("retriever", retriever, "embedding")
+    _check_role("ranker", ranker, "network")
+    return plan
+
+
+def _check_role(role: str, algorithm: str, kind: str) -> None:
+    known = [name for name, each in ALGORITHMS.items() if each.kind == kind]
+    if algorithm not in known:
+        message = f"{role}: expected one of {', '.join(known)}, got {algorithm!r}"
+        raise TrainingError("unknown_algorithm", message, {"field": role, "algorithm": algorithm, "known": known})

@@ -1,0 +1,42 @@
+"""A plan carried out: one model, or a retriever and a ranker that are served as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from port_worker.store.two_stage import KIND
+from port_worker.training import fit
+from port_worker.training.catalogue import Params
+from port_worker.training.dataset import TrainingData
+from port_worker.training.export import catalogue_part
+from port_worker.training.exported import Exported
+from port_worker.training.plan import Plan
+from port_worker.training.progress import Reports, StageReporter
+
+_RETRIEVER = "retriever."
+
+
+def fitting(plan: Plan, n_items: int) -> Plan:
+    """The plan with parameters that can be used with so many items. Raises TrainingError."""
+    params = fit.fitting_params(plan.algorithm, plan.params, n_items)
+    if plan.retriever is None:
+        return replace(plan, params=params)
+    retriever_params = fit.fitting_params(plan.retriever, plan.retriever_params, n_items)
+    return replace(plan, params=params, retriever_params=retriever_params)
+
+
+def all_params(plan: Plan) -> Params:
+    """The parameters as a manifest has them: those of a retriever with its role before their names."""
+    return {**plan.params, **{f"{_RETRIEVER}{name}": value for name, value in plan.retriever_params.items()}}
+
+
+def trained(plan: Plan, data: TrainingData, reporter: Reports) -> Exported:
+    """All files and facts of a version."""
+    shared = catalogue_part(data)
+    if plan.retriever is None:
+        model = fit.fit(plan.algorithm, plan.params, data, reporter)
+        return replace(model, parts=(*shared.parts, *model.parts), facts=shared.facts | model.facts)
+    retriever = fit.fit(plan.retriever, plan.retriever_params, data, StageReporter(reporter, 0, 2))
+    ranker = fit.fit(plan.algorithm, plan.params, data, StageReporter(reporter, 1, 2))
+    facts = shared.facts | retriever.facts | ranker.facts | {"candidates": plan.candidates}
+    return Exported(KIND, (*shared.parts, *retriever.parts, *ranker.parts), facts)
