@@ -178,7 +178,7 @@ def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:
 def _network(opened: _Opened) -> tuple[Scorer, Ranking]:
     from port_worker.serving.network import open_network
 
-    scorer = open_network(opened.folder, opened.manifest, opened.catalogue.arrays, opened.opening.threads)
+    scorer = open_network(opened.folder, opened.manifest, opened.catalogue.arrays)
     return scorer, FullRanking(scorer)
 
 
