@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.store.operations import ELEMENTWISE, OPERATIONS
+from port_worker.store.operations import OPERATIONS
 from port_worker.store.program import Program, Step
 
 Array = NDArray[Any]
@@ -21,9 +21,7 @@ class NetworkProgram:
     def __init__(self, program: Program, weights: NDArray[np.float32]) -> None:
         self.row_bytes = program.row_bytes
         self._program = program
-        self._constants: Registers = [
-            weights[each.start : each.stop].reshape(each.shape) for each in program.constants
-        ]
+        self._constants: Registers = [weights[each.start : each.stop].reshape(each.shape) for each in program.constants]
         self._subject_steps = _prepared(program.subject_steps)
         self._pair_steps = _prepared(program.pair_steps)
 
@@ -39,9 +37,7 @@ class NetworkProgram:
         """The scores of these items for the one subject that `subjects` was made for."""
         return self._pairs(subjects, rows, lambda values: values)
 
-    def pairs(
-        self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
+    def pairs(self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The scores of pairs: `owners` are places among the subjects."""
         return self._pairs(subjects, rows, lambda values: values[owners])
 
