@@ -37,9 +37,7 @@ class Feeds:
     SPARSE: Final = "sparse"
     DENSE: Final = "dense"
 
-    ALL: Final = frozenset(
-        {USER, SEQUENCE, SEQUENCE_LENGTH, LONG, LONG_LENGTH, SHORT, SHORT_LENGTH, SPARSE, DENSE}
-    )
+    ALL: Final = frozenset({USER, SEQUENCE, SEQUENCE_LENGTH, LONG, LONG_LENGTH, SHORT, SHORT_LENGTH, SPARSE, DENSE})
 
 
 @dataclass(frozen=True)

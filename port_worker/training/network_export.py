@@ -66,9 +66,7 @@ def _beside(feed: str, of_user: int, of_items: NDArray[Any]) -> Expression:
     return parts[0] if len(parts) == 1 else ex.concat(parts, -1)
 
 
-def _user_features(
-    layout: FeatureLayout | None, users: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _user_features(layout: FeatureLayout | None, users: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Of the known users, and in a last row of an unknown one."""
     if layout is None:
         return np.zeros((users + 1, 0), np.int32), np.zeros((users + 1, 0), np.float32)

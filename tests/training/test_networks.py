@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from port_worker.serving.ranking import FullRanking, Ranked, Wanted
+from port_worker.serving.ranking import FullRanking, Wanted
 from port_worker.serving.subject import Subject
+from port_worker.serving.topk import Ranked
 from port_worker.sources.features import UNKNOWN, DenseColumn, FeatureTable, SparseColumn
 from port_worker.training.dataset import TrainingData
 from tests.training.networks import NETWORKS, SEQUENTIAL, WITH_FEATURES, Case, arrays_of, fitted
@@ -47,9 +48,7 @@ def named(variant: tuple[str, dict[str, object]]) -> str:
 
 
 @pytest.fixture(scope="module")
-def cases(
-    data: TrainingData, _libraries: None, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Case]:
+def cases(data: TrainingData, _libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Case]:
     """Each network with its defaults, fitted once."""
     return functools.cache(lambda name: fitted(name, {}, data, tmp_path_factory.mktemp("network")))
 
