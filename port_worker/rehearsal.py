@@ -7,7 +7,8 @@ import numpy as np
 from port_worker.answering import Answering
 from port_worker.scheduler import Lane, Work
 from port_worker.serving.opening import ServedModel
-from protocol.arguments import Id, parse_arguments
+from port_worker.serving.requests import Id
+from protocol.arguments import parse_arguments
 from protocol.codec import Codec
 from protocol.limits import Limits
 from protocol.messages import Call, Ok, parse_inbound, to_payload

@@ -36,6 +36,7 @@ SUPPORT: Mapping[str, str] = {
     "diversity": "every model",
     "similar": "every model",
     "explain": "every model",
+    "metric": "dot by embedding models, alone or as retrievers",
 }
 """An option of a call to the models that honour it, for an error that says so."""
 

@@ -165,7 +165,7 @@ class Recommender:
             return None, []
         self.require("features")
         known, unmet = self.scorer.check_features(features)
-        return known, [f"features.{name}" for name in unmet]
+        return known or None, [f"features.{name}" for name in unmet]
 
     def _finished(self, asked: Asked, wanted: Wanted, ranked: Ranked, source: Source) -> Answer:
         request = asked.request
