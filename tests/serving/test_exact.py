@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from port_worker.serving import exact, products
 from port_worker.serving.exact import ExactRanking
-from port_worker.serving.topk import Ranked
+from port_worker.serving.ranking import Ranked
 from tests.serving.reference import ranked
 
 NOTHING = np.empty(0, dtype=np.intp)
