@@ -56,7 +56,7 @@ def products(
 def best_of_each(
     rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32], ns: list[int]
 ) -> list[Ranked]:
-    """Of each user the best of `rows`, at most `ns` [user] of them. The rows of each user come in ascending order."""
+    """Of each user the best of `rows`, at most `ns` [user] of them. Equal scores stay in the order they come in."""
     order = descending(scores)
     if len(ns) == 1:
         order = order[: ns[0]]

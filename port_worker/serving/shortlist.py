@@ -25,10 +25,10 @@ class Shortlist(Protocol):
         """Look through the `scores` (rows, b) of rows `first`, `first` + 1, ... Minus infinity is never kept."""
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """(rows, users) of all that is kept, each user's rows ascending, and empty the list."""
+        """(rows, users) of all that is kept, of equal scores the lower row first, and empty the list."""
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
-        """Keep these, of what was taken, all the same."""
+        """Keep these, of what was taken, all the same; of equal scores the lower row comes first."""
 
 
 def shortlist(ns: list[int], slack: NDArray[np.float64]) -> Shortlist:
@@ -60,7 +60,7 @@ class LoneShortlist:
         return rows, np.zeros(len(rows), dtype=np.intp)
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:  # noqa: ARG002
-        self._rows, self.size = [np.sort(rows)], len(rows)
+        self._rows, self.size = [rows], len(rows)
 
 
 class SharedShortlist:
@@ -90,6 +90,7 @@ class SharedShortlist:
         if len(reached) == 0:
             return
         found = np.take(groups, reached, axis=1)
+        # In the order of memory, so in ascending row.
         kept, group = np.nonzero(found >= self._floor[reached % users])
         self._keep(kept * maxima.size + reached[group] + first * users, found[kept, group])
 
@@ -97,7 +98,7 @@ class SharedShortlist:
         users = len(self._floor)
         places, scores = np.concatenate(self._places), np.concatenate(self._scores)
         self._places, self._scores, self.size = self._places[:1], self._scores[:1], 0
-        rows, user = np.divmod(np.sort(places[scores >= self._floor[places % users]]), users)
+        rows, user = np.divmod(places[scores >= self._floor[places % users]], users)
         return rows, user
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
