@@ -26,7 +26,9 @@ _PRODUCTS_AT_ONCE = 1 << 27
 _KEPT_AT_MOST = 1 << 18
 """Candidates of a batch before they are weeded out: only where thousands of items tie are there so many."""
 _MANY_FACTORS = 64
-"""From here on the BLAS's product with a single vector reads slower than the memory delivers."""
+"""From here on the BLAS's product with a single vector reads slower than the memory delivers..."""
+_CACHED_FACTORS = 1 << 20
+"""... unless the items lie in the cache, as up to so many of their numbers may."""
 
 
 class ExactRanking:
@@ -117,7 +119,7 @@ class ExactRanking:
 
 def score_one(items: NDArray[np.float32], vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """`items` (m, d) @ `vector` (d,) into `out` (m,)."""
-    if len(vector) < _MANY_FACTORS:
+    if len(vector) < _MANY_FACTORS or items.size <= _CACHED_FACTORS:
         np.matmul(items, vector, out=out)
     else:
         np.einsum("ij,j->i", items, vector, out=out)
