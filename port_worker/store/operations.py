@@ -25,7 +25,7 @@ def matmul(x: Array, weights: Array) -> Array:
 
 
 def crossed(one: Array, several: Array, weights: Array) -> Array:
-    """(rows, 1, k) times (rows, m, k), by (k, n): (rows, m, n). The m vectors go into the weights where rows share them."""
+    """(rows, 1, k) times (rows, m, k), by (k, n): (rows, m, n). Where rows share the m vectors, they go into the weights."""
     if len(several) > 1:
         return matmul(one * several, weights)
     m, k = several.shape[1:]
