@@ -1,0 +1,33 @@
+"""A run of the bench of serving: its sections, one after the other, and what `--json` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from port_worker.bench.goals import are_met
+from port_worker.bench.serving.machine import described
+
+if TYPE_CHECKING:
+    from port_worker.bench.serving.plan import Plan, Tell
+    from port_worker.bench.serving.sections import Section
+
+
+def summarize(sections: Mapping[str, Section], wanted: Sequence[str], plan: Plan, tell: Tell) -> dict[str, Any]:
+    """Measure those wanted. The summary is JSON-like: what each found (None: not wanted), goals, the machine.
+
+    Raises NoAnswerError, HostError, OSError.
+    """
+    found = {
+        name: section.measure(plan, lambda text, name=name: tell(f"{name}: {text}")) if name in wanted else None
+        for name, section in sections.items()
+    }
+    goals = [goal for name, section in sections.items() for goal in section.goals(found[name])]
+    return {
+        "sections": found,
+        "goals": [asdict(goal) for goal in goals],
+        "goals_met": are_met(goals),
+        "plan": asdict(plan),
+        "machine": described(),
+    }
