@@ -24,6 +24,9 @@ IN_FLIGHT = (1, 64)
 LIBSERVING_PER_S = 1300.0
 """What LibRecommender's own server was measured at on such a machine: 100,000 items, d = 16, 32 connections."""
 
+EXACTLY, APPROXIMATELY = ({"PORT_WORKER_INDEX": index} for index in ("exact", "approximate"))
+"""What the environment of a worker says of how it ranks."""
+
 _RATE_IN_FLIGHT = 32
 _RATE_TIMES = 5.0
 _SIZES = tuple(Size(items, factors) for items in (4_000, 100_000, 1_000_000) for factors in (16, 64))
@@ -44,7 +47,7 @@ def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
 
 def _world(size: Size, peers: Sequence[PeerProcess], plan: Plan, tell: Tell) -> dict[str, Any]:
     tell(f"{size.items:,} items, d = {size.factors}")
-    with world_and_worker(size, "exact") as (world, worker):
+    with world_and_worker(size) as (world, worker):
         users = world.users(slice(None))
         for peer in peers:
             peer.open(world.folder)
@@ -61,11 +64,11 @@ def _rated(plan: Plan) -> set[tuple[int, int]]:
 
 
 @contextmanager
-def world_and_worker(size: Size, index: str) -> Iterator[tuple[World, TimedWorker]]:
-    """A synthetic model in a temporary home, and a worker that serves it with `exact` or `approximate` ranking."""
+def world_and_worker(size: Size) -> Iterator[tuple[World, TimedWorker]]:
+    """A synthetic model in a temporary home, and a worker that serves it exactly."""
     with tempfile.TemporaryDirectory(prefix="port-worker-bench-") as folder:
         world = synthesise(Path(folder), size)
-        with timed_worker(world.home, {"PORT_WORKER_INDEX": index}) as worker:
+        with timed_worker(world.home, EXACTLY) as worker:
             yield world, worker
 
 
@@ -100,9 +103,9 @@ def _rate(worker: TimedWorker, users: Sequence[str], draw: Draw, plan: Plan) -> 
     return _RATE_IN_FLIGHT / medians(samples)[WORKER] * 1e3
 
 
-def goals(found: Mapping[str, Any] | None) -> list[Goal]:
-    """What is asked of it; None: not measured."""
-    worlds = {} if found is None else {(one["items"], one["factors"]): one for one in found["worlds"]}
+def goals(found: Mapping[str, Any]) -> list[Goal]:
+    """What is asked of it; sizes that are not there were not measured."""
+    worlds = {(one["items"], one["factors"]): one for one in found["worlds"]}
     rated = worlds.get((100_000, 16))
     return [
         *(goal for factors in (16, 64) for goal in _of_100k(worlds.get((100_000, factors)), factors)),

@@ -11,12 +11,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from port_worker.bench.serving.sections import Section
 
+_WIDTH = 120
 _MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "[yellow]not measured[/yellow]"}
 
 
 def show(summary: Mapping[str, Any], sections: Mapping[str, Section], stream: IO[str]) -> None:
     """Write the machine, the tables of the sections that were measured, and the goals."""
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _WIDTH)
     console.print(machine_line(summary["machine"]), markup=False)
     for name, found in summary["sections"].items():
         if found is None:

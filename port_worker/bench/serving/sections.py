@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from port_worker.bench.serving import embedding
+from port_worker.bench.serving import approximate, boot, bulk, embedding
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """One part. What `measure` finds is JSON-like; `goals` of None are those that were not measured."""
+    """One part. What `measure` finds is JSON-like, and what `goals` and `tables` take."""
 
     measure: Callable[[Plan, Tell], dict[str, Any]]
-    goals: Callable[[Mapping[str, Any] | None], list[Goal]]
+    goals: Callable[[Mapping[str, Any]], list[Goal]]
     tables: Callable[[Mapping[str, Any]], list[Table | str]]
 
 
 SECTIONS: Mapping[str, Section] = {
-    name: Section(room.measure, room.goals, room.tables) for name, room in {"embedding": embedding}.items()
+    "embedding": Section(embedding.measure, embedding.goals, embedding.tables),
+    "approximate": Section(approximate.measure, approximate.goals, approximate.tables),
+    "boot": Section(boot.measure, boot.goals, boot.tables),
+    "bulk": Section(bulk.measure, bulk.goals, bulk.tables),
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def summarize(sections: Mapping[str, Section], wanted: Sequence[str], plan: Plan, tell: Tell) -> dict[str, Any]:
-    """Measure those wanted. The summary is JSON-like: what each found (None: not wanted), goals, the machine.
+    """Measure those wanted. The summary is JSON-like: what each found (None: not wanted), their goals, the machine.
 
     Raises NoAnswerError, HostError, OSError.
     """
@@ -23,7 +23,7 @@ def summarize(sections: Mapping[str, Section], wanted: Sequence[str], plan: Plan
         name: section.measure(plan, lambda text, name=name: tell(f"{name}: {text}")) if name in wanted else None
         for name, section in sections.items()
     }
-    goals = [goal for name, section in sections.items() for goal in section.goals(found[name])]
+    goals = [goal for name, one in found.items() if one is not None for goal in sections[name].goals(one)]
     return {
         "sections": found,
         "goals": [asdict(goal) for goal in goals],

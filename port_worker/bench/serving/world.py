@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from port_worker.config import settings
 from port_worker.store.catalogue import NO_KIND, CatalogueArrays, by_popularity
 from port_worker.store.embedding import KIND, EmbeddingArrays
+from port_worker.store.manifest import Json
 from port_worker.store.models import ModelStore, Staging
 
 ALGORITHM = "ALS"
@@ -49,8 +50,11 @@ class World:
         return [one.decode() for one in self.user_ids[rows].tolist()]
 
 
-def synthesise(home: Path, size: Size, seed: int = 7) -> World:
-    """Publish an embedding model of that size in `home`, and make it active. Raises OSError."""
+def synthesise(home: Path, size: Size, *, indexed: bool = False, seed: int = 7) -> World:
+    """Publish an embedding model of that size in `home`, and make it active. Raises OSError.
+
+    indexed: with what the training would add for approximate ranking, which for few items is nothing.
+    """
     random = np.random.default_rng(seed)
     catalogue = catalogue_arrays(random, size)
     vectors = embedding_arrays(random, size)
@@ -58,13 +62,23 @@ def synthesise(home: Path, size: Size, seed: int = 7) -> World:
     with store.stage() as staging:
         catalogue.write(staging.path)
         vectors.write(staging.path)
-        version = publish(staging, size)
+        facts = _write_index(staging.path, vectors) if indexed else {}
+        version = _publish(staging, size, facts)
     store.activate(version)
     return World(home, store.folder(version), catalogue.user_ids, catalogue.item_ids)
 
 
-def publish(staging: Staging, size: Size, facts: dict[str, object] | None = None) -> str:
-    """Make what was staged a version; returns its name."""
+def _write_index(folder: Path, vectors: EmbeddingArrays) -> dict[str, Json]:
+    from port_worker.store.item_index import FACT
+    from port_worker.training.index_export import build_index
+
+    built = build_index(vectors.item_vectors, vectors.user_vectors)
+    if built.arrays is not None:
+        built.arrays.write(folder)
+    return {FACT: built.facts}
+
+
+def _publish(staging: Staging, size: Size, facts: dict[str, Json]) -> str:
     return staging.publish(
         algorithm=ALGORITHM,
         kind=KIND,
@@ -74,7 +88,7 @@ def publish(staging: Staging, size: Size, facts: dict[str, object] | None = None
         rows=size.users * size.met,
         source="synthetic",
         libraries={},
-        facts={"kinds": [], "all_teach": True},
+        facts={"kinds": [], "all_teach": True, **facts},
     ).version
 
 
