@@ -18,8 +18,8 @@ from protocol.arguments import Feedback, HideItems, IdList, ShowItems
 from protocol.errors import ProtocolError
 from protocol.messages import atom_keys
 
-ROWS_AT_ONCE = 500
-"""Rows that are written between two slices of other work: a few milliseconds. Each such part is kept or not as a
+ROWS_AT_ONCE = 200
+"""Rows that are written between two slices of other work: about two milliseconds. Each such part is kept or not as a
 whole; a call with more rows is several parts."""
 
 

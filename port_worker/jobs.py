@@ -14,6 +14,8 @@ from protocol.errors import ProtocolError
 BULK_WAITS_SECONDS = 0.1
 """A bulk job gets a slice after so long, however many urgent calls there are: it shall end some day."""
 
+_TAKEN = (Lane.BATCH, Lane.SINGLE, Lane.BULK)
+
 Start = Callable[[Sequence[Work]], Iterator[list[Outcome]]]
 
 
@@ -64,7 +66,7 @@ class Jobs:
     @property
     def busy(self) -> bool:
         """Whether a step would do something."""
-        return bool(self._urgent or self._bulk or self._scheduler.waiting(Lane.SINGLE, Lane.BATCH, Lane.BULK))
+        return bool(self._urgent or self._bulk or self._scheduler.any(*_TAKEN))
 
     def step(self) -> list[Outcome]:
         """Go on with one job by one step. Returns the calls that ended with it."""

@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 from typing import Any
 
 from protocol.limits import Limits
 
 
-class Lane(Enum):
+class Lane(IntEnum):
     """How soon a call's turn comes, and with whom."""
 
-    AT_ONCE = "at_once"
+    AT_ONCE = 0
     """Done in microseconds, between any two slices of other work."""
 
-    BATCH = "batch"
+    BATCH = 1
     """All that waits, up to a batch, is one model call."""
 
-    SINGLE = "single"
+    SINGLE = 2
     """A model call of its own, as urgent as a batch."""
 
-    BULK = "bulk"
+    BULK = 3
     """In slices, while nothing else wants to be done."""
 
 
@@ -48,8 +48,8 @@ class Scheduler:
 
     def __init__(self, clock: Callable[[], float], max_batch: int = Limits.max_batch) -> None:
         self._clock = clock
-        self._most = {Lane.AT_ONCE: 1, Lane.BATCH: max_batch, Lane.SINGLE: 1, Lane.BULK: 1}
-        self._queues: dict[Lane, deque[Work]] = {lane: deque() for lane in Lane}
+        self._max_batch = max_batch
+        self._queues: list[deque[Work]] = [deque() for _ in Lane]
 
     def add(self, work: Work) -> None:
         """Queue a call."""
@@ -57,26 +57,32 @@ class Scheduler:
 
     def cancel(self, call_id: int) -> bool:
         """Forget a call that waits; False when none of that id does."""
-        return any(_forget(queue, call_id) for queue in self._queues.values())
+        return any(_forget(queue, call_id) for queue in self._queues)
 
     def take(self, *lanes: Lane) -> tuple[list[Work], list[Work]]:
         """The next work of the first of these lanes that has any, and what expired before it could be done."""
-        lane = next((lane for lane in lanes if self._queues[lane]), lanes[0])
-        queue, most = self._queues[lane], self._most[lane]
         due: list[Work] = []
         expired: list[Work] = []
+        lane = next(filter(self._queues.__getitem__, lanes), None)
+        if lane is None:
+            return due, expired
+        queue, most = self._queues[lane], self._max_batch if lane is Lane.BATCH else 1
         now = self._clock()
         while queue and len(due) < most:
             work = queue.popleft()
             (expired if work.expires_at <= now else due).append(work)
         return due, expired
 
-    def waiting(self, *lanes: Lane) -> int:
-        """How many calls wait in these lanes."""
-        return sum(len(self._queues[lane]) for lane in lanes)
+    def waiting(self, lane: Lane) -> int:
+        """How many calls wait in the lane."""
+        return len(self._queues[lane])
+
+    def any(self, *lanes: Lane) -> bool:
+        """Whether a call waits in one of these lanes, or in any at all."""
+        return any(map(self._queues.__getitem__, lanes)) if lanes else any(self._queues)
 
     def __len__(self) -> int:
-        return self.waiting(*Lane)
+        return sum(map(len, self._queues))
 
 
 def _forget(queue: deque[Work], call_id: int) -> bool:

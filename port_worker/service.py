@@ -148,7 +148,7 @@ class Service:
         if self._retraining.swapping or self._retraining.look_at <= self._clock():
             self.trainer_readable()
         self._end_drains()
-        return bool(self._scheduler) or self._jobs.busy or self._retraining.swapping
+        return self._jobs.busy or self._scheduler.any(Lane.AT_ONCE) or self._retraining.swapping
 
     def _perform(self, work: Work) -> None:
         try:

@@ -42,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--only", metavar="CLAUSE", action="append", help="judge this clause; repeatable (default: all)")
     add("--list", action="store_true", help="show the clauses and judge nothing")
     add("--retrain", action="store_true", help="judge what makes the worker train, too; each retrain is given up early")
+    add(
+        "--write",
+        action="store_true",
+        help="judge what feeds the worker and hides items, too: its home keeps some of it",
+    )
     add("--timeout", metavar="S", type=_seconds, default=10.0, help="seconds that one answer may take (default: 10)")
     add("--hello-timeout", metavar="S", type=_seconds, default=30.0, help="seconds until hello (default: 30)")
     add("--json", metavar="FILE", help="write the verdicts there; '-' is stdout, and the table then goes to stderr")
@@ -70,7 +75,7 @@ def _judge(args: argparse.Namespace, clauses: Sequence[Clause]) -> int:
     from port_worker.conformance.process import StartError, WorkerProcess
     from port_worker.conformance.world import Options
 
-    options = Options(args.timeout, args.hello_timeout, args.retrain)
+    options = Options(args.timeout, args.hello_timeout, args.retrain, args.write)
     try:
         verdicts = runner.run(partial(WorkerProcess.start, args.command), clauses, options, _tick(len(clauses)))
     except StartError as error:

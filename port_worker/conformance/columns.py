@@ -50,6 +50,16 @@ def scores_in(term: Any) -> list[float] | None:
     return None if data is None else [each for (each,) in struct.iter_unpack("<f", data)]
 
 
+_INTEGERS = {"int32": ("<i", 4), "uint8": ("<B", 1)}
+
+
+def integers_in(term: Any, kind: str) -> list[int] | None:
+    """The values of a column of that kind, `int32` or `uint8`; None for anything else."""
+    layout, width = _INTEGERS[kind]
+    data = _data(term, kind, width)
+    return None if data is None else [each for (each,) in struct.iter_unpack(layout, data)]
+
+
 def as_float32(value: float) -> float:
     """The nearest value of single precision."""
     (nearest,) = struct.unpack("<f", struct.pack("<f", value))

@@ -57,6 +57,11 @@ def one_of(*names: str) -> Check:
     return lambda term: "" if isinstance(term, Atom) and term in names else f"one of {', '.join(names)}"
 
 
+SOURCES = ("model", "fold_in", "features", "popular")
+SOURCE: Check = one_of(*SOURCES)
+"""Where scores are from."""
+
+
 def list_of(check: Check) -> Check:
     """A list of what passes a check."""
 
@@ -76,6 +81,12 @@ def or_nil(check: Check) -> Check:
 def NUMBER(term: Any) -> str:  # noqa: N802
     """An integer or a float."""
     return "" if type(term) in (int, float) else "a number"
+
+
+def PAIR(term: Any) -> str:  # noqa: N802
+    """`{Id, Score}`, as answers have it."""
+    is_pair = isinstance(term, tuple) and len(term) == 2
+    return "" if is_pair and type(term[0]) in (int, bytes) and isinstance(term[1], float) else "a pair {Id, float}"
 
 
 MODEL: Check = or_nil(

@@ -19,12 +19,14 @@ Start: TypeAlias = Callable[[float], WorkerProcess]
 class Options:
     """How to drive.
 
-    `timeout` and `hello_timeout` are seconds of one wait; `retrain` permits what makes the worker train.
+    `timeout` and `hello_timeout` are seconds of one wait; `retrain` permits what makes the worker train, `write` what
+    changes the interactions and hidden items that it keeps.
     """
 
     timeout: float = 10.0
     hello_timeout: float = 30.0
     retrain: bool = False
+    write: bool = False
 
 
 class World:

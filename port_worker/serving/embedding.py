@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from port_worker.serving.encoders.encoder import Encoder
 from port_worker.serving.explanation import by_likeness
 from port_worker.serving.fold_in import FoldIn
-from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
+from port_worker.serving.ranking import Metric, OptionError, Source, Wanted
 from port_worker.serving.similar import ItemSimilarity
 from port_worker.serving.subject import Features, Subject
+from port_worker.serving.topk import Ranked
 from port_worker.store.embedding import EmbeddingArrays
 
 
@@ -42,7 +43,7 @@ class EmbeddingScorer:
         self, arrays: EmbeddingArrays, similarity: ItemSimilarity, fold_in: FoldIn | None, encoder: Encoder | None
     ) -> None:
         self._users = arrays.user_vectors
-        self._items = arrays.item_vectors
+        self.item_vectors = arrays.item_vectors
         self._similarity = similarity
         self._fold_in = fold_in
         self._encoder = encoder
@@ -103,7 +104,7 @@ class EmbeddingScorer:
     def scores(self, subjects: Sequence[Subject]) -> Iterator[NDArray[np.float32] | None]:
         """As `Scorer.scores`."""
         for vector in self.vectors(subjects):
-            yield self._items @ vector
+            yield self.item_vectors @ vector
             yield None
 
     def score_rows(
@@ -111,7 +112,7 @@ class EmbeddingScorer:
     ) -> Iterator[NDArray[np.float32] | None]:
         """As `Scorer.score_rows`."""
         for vector, some in zip(self.vectors(subjects), rows, strict=True):
-            yield self._items[some] @ vector
+            yield self.item_vectors[some] @ vector
 
     def similarity(self, row: int, metric: Metric) -> NDArray[np.float32]:
         """As `Scorer.similarity`."""

@@ -144,7 +144,8 @@ class LinearMap:
     def _shares(self, weights: Weights) -> NDArray[np.float32]:
         """(k,) of what is known of the user, the prior included; so they sum up to less than 1."""
         counted: NDArray[np.float64] = np.log1p(weights.astype(np.float64))
-        return (counted / (counted.sum() + self._prior)).astype(np.float32)
+        counted /= counted.sum() + self._prior
+        return counted.astype(np.float32)
 
 
 def open_fold_in(folder: Path, manifest: Manifest, item_vectors: NDArray[np.float32]) -> FoldIn | None:

@@ -48,8 +48,8 @@ class Totals(Protocol):
 class Live(Protocol):
     """The store of what was fed and hidden: `store.live.LiveStore`. Its methods raise StoreError."""
 
-    def of_users(self, users: Sequence[Id]) -> Mapping[Id, Sequence[Told]]:
-        """For each user who has any: items, oldest first, each once."""
+    def look(self, users: Sequence[Id]) -> tuple[Totals, Mapping[Id, Sequence[Told]]]:
+        """What is kept, and of each user who has any: items, oldest first, each once."""
         ...
 
     def totals(self) -> Totals:
@@ -75,6 +75,13 @@ class Hidden(NamedTuple):
     shown: NDArray[np.bool_] | None
 
 
+class Moment(NamedTuple):
+    """What some users had met by now, who met nothing is not there, and what must not be shown."""
+
+    fed: dict[Id, Fed]
+    hidden: Hidden
+
+
 class Freshness:
     """What a live store says, as rows of one model.
 
@@ -89,28 +96,36 @@ class Freshness:
         self._hidden = Hidden(np.empty(0, dtype=np.intp), None)
         self._said = ""
 
-    def fed(self, users: Sequence[Id]) -> dict[Id, Fed]:
-        """What those users met that the model's catalogue has; who met nothing is not there. One question for all."""
+    def look(self, users: Sequence[Id]) -> Moment:
+        """What those users met that the model's catalogue has, and what is hidden: one question for all."""
         try:
-            told = self._live.of_users(users)
+            totals, told = self._live.look(users)
         except StoreError as error:
-            self._say(error)
-            return {}
+            return Moment({}, self._last_known(error))
+        if not told:
+            return Moment({}, self._hidden_at(totals))
         found = {user: self._rows(items) for user, items in told.items()}
-        return {user: fed for user, fed in found.items() if fed.rows.size}
+        return Moment({user: fed for user, fed in found.items() if fed.rows.size}, self._hidden_at(totals))
 
     def hidden(self) -> Hidden:
         """The items that must not be shown now, whichever process hid them. The same object until that changes."""
         try:
             totals = self._live.totals()
-            version = (totals.hidden_version, totals.hidden)
-            if version != self._version:
-                self._hidden = self._hidden_rows()
-                self._version = version
         except StoreError as error:
-            if self._version is None:
-                raise
-            self._say(error)
+            return self._last_known(error)
+        return self._hidden_at(totals)
+
+    def _hidden_at(self, totals: Totals) -> Hidden:
+        version = (totals.hidden_version, totals.hidden)
+        if version != self._version:
+            self._hidden = self._hidden_rows()
+            self._version = version
+        return self._hidden
+
+    def _last_known(self, error: StoreError) -> Hidden:
+        if self._version is None:
+            raise error
+        self._say(error)
         return self._hidden
 
     def _say(self, error: StoreError) -> None:

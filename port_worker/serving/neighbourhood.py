@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.neighbours import ItemVoters, UserVoters, Voters
-from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
+from port_worker.serving.ranking import Metric, OptionError, Source, Wanted
 from port_worker.serving.subject import Features, Subject
+from port_worker.serving.topk import Ranked
 from port_worker.serving.votes import Tally, highest, stretches
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts
@@ -105,7 +106,8 @@ class NeighbourhoodScorer:
         place = np.full(self._arrays.items, -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
         indptr = self._arrays.alike_indptr
-        found, owners = stretches(indptr[rows], indptr[rows + 1])
+        found, lengths = stretches(indptr[rows], indptr[rows + 1])
+        owners = np.arange(len(rows)).repeat(lengths)
         columns = place[self._arrays.alike_items[found]]
         there = columns >= 0
         close = np.zeros((len(rows), len(rows)), dtype=np.float32)

@@ -47,8 +47,8 @@ class ItemVoters:
     def votes(self, subject: Subject) -> Steps[Votes]:
         """As `Voters.votes`."""
         yield from ()
-        rows = self._arrays.neighbours[subject.items].reshape(-1)
-        return Votes(rows, self._arrays.similarities[subject.items].reshape(-1))
+        rows = self._arrays.neighbours.take(subject.items, axis=0)
+        return Votes(rows.reshape(-1), self._arrays.similarities.take(subject.items, axis=0).reshape(-1))
 
 
 class _Alike(NamedTuple):
@@ -70,23 +70,24 @@ class UserVoters:
         """As `Voters.any`."""
         if subject.row is not None and not subject.fresh:
             return bool(self._arrays.similarities[subject.row, 0] > 0)
+        if self._facts.min_common == 1:
+            return self._shares(subject)
         return len(_result(self._alike(subject)).rows) > 0
 
     def votes(self, subject: Subject) -> Steps[Votes]:
         """As `Voters.votes`."""
         alike = yield from self._alike(subject)
         indptr = self._catalogue.consumed_indptr
-        met, voters = stretches(indptr[alike.rows], indptr[alike.rows + 1])
-        liked = self._catalogue.consumed_weights[met] > 0
-        values = np.where(liked, alike.similarities[voters], np.float32(0))
-        return Votes(self._catalogue.consumed_items[met], values)
+        met, lengths = stretches(indptr.take(alike.rows), indptr.take(alike.rows + 1))
+        liked = self._catalogue.consumed_weights.take(met) > 0
+        return Votes(self._catalogue.consumed_items.take(met), alike.similarities.repeat(lengths) * liked)
 
     def _alike(self, subject: Subject) -> Steps[_Alike]:
         if subject.row is None or subject.fresh:
             return (yield from self._fold_in(subject))
         similarities = self._arrays.similarities[subject.row]
-        some = similarities > 0
-        return _Alike(self._arrays.neighbours[subject.row][some], similarities[some])
+        count = np.count_nonzero(similarities)  # what follows its last neighbour is 0
+        return _Alike(self._arrays.neighbours[subject.row, :count], similarities[:count])
 
     def _fold_in(self, subject: Subject) -> Steps[_Alike]:
         """The users most like somebody with these items, found as training finds them, equals in ascending row."""
@@ -101,13 +102,22 @@ class UserVoters:
         best = top_k(similarities, self._arrays.neighbours.shape[1])
         return _Alike(rows[best], similarities[best])
 
+    def _shares(self, subject: Subject) -> bool:
+        """Whether anybody else has one of the subject's items."""
+        indptr = self._arrays.item_users_indptr
+        starts, ends = indptr.take(subject.items), indptr.take(subject.items + 1)
+        if subject.row is None:
+            return bool((ends > starts).any())
+        lone = starts[ends - starts == 1]
+        return bool((ends - starts > 1).any() or (self._arrays.item_users.take(lone) != subject.row).any())
+
     def _users_of(self, items: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
         """The users of the items, all of one item after another, some items at a time."""
         indptr = self._arrays.item_users_indptr
-        starts, ends = indptr[items], indptr[items + 1]
+        starts, ends = indptr.take(items), indptr.take(items + 1)
         slices = np.flatnonzero(np.diff(np.cumsum(ends - starts) // _PAIRS_AT_ONCE)) + 1
         for some_starts, some_ends in zip(np.split(starts, slices), np.split(ends, slices), strict=True):
-            yield self._arrays.item_users[stretches(some_starts, some_ends)[0]]
+            yield self._arrays.item_users.take(stretches(some_starts, some_ends)[0])
 
     def _similarities(self, size: int, rows: NDArray[np.intp], common: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of sets of items, in single precision and in the order of LibRecommender's operations: equal to the bit."""

@@ -139,23 +139,26 @@ def _embedding_scorer(opened: _Opened) -> EmbeddingScorer:
     biases = manifest.facts.get("bias_columns", 0)
     similarity = ItemSimilarity(arrays.item_vectors, biases if isinstance(biases, int) else 0)
     fold_in = open_fold_in(opened.folder, manifest, arrays.item_vectors)
-    return EmbeddingScorer(arrays, similarity, fold_in, _encoder(opened))
+    return EmbeddingScorer(arrays, similarity, fold_in, _encoder(opened, arrays))
 
 
-def _encoder(opened: _Opened) -> Encoder | None:
+def _encoder(opened: _Opened, beside: EmbeddingArrays) -> Encoder | None:
     from port_worker.serving.encoders.encoder import ArrayEncoder
 
     described = opened.facts.get("encoder")
     if described is None:
         return None
-    stored = EncoderArrays.open(opened.folder, described)
+    stored = EncoderArrays.open(opened.folder, described, beside)
     _check_files(opened.manifest, encoder_files(stored.description))
     return ArrayEncoder(stored)
 
 
 def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
+    from port_worker.serving.embedding import EmbeddingRanking
+    from port_worker.serving.exact import ExactRanking
+
     scorer = _embedding_scorer(opened)
-    return scorer, FullRanking(scorer)
+    return scorer, EmbeddingRanking(scorer, ExactRanking(scorer.item_vectors))
 
 
 def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:
@@ -175,7 +178,7 @@ def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:
 def _network(opened: _Opened) -> tuple[Scorer, Ranking]:
     from port_worker.serving.network import open_network
 
-    scorer = open_network(opened.folder, opened.manifest, opened.catalogue.arrays, opened.opening.threads)
+    scorer = open_network(opened.folder, opened.manifest, opened.catalogue.arrays)
     return scorer, FullRanking(scorer)
 
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.diversity import pool_size, select
-from port_worker.serving.freshness import Fed, Freshness, Hidden
+from port_worker.serving.freshness import Fed, Freshness, Hidden, Moment
 from port_worker.serving.history import NOTHING, History, with_fed
-from port_worker.serving.ranking import OptionError, Ranked, Ranking, Scorer, Source, Wanted
-from port_worker.serving.requests import Filter, Id, Ids, RecommendRequest
+from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
+from port_worker.serving.requests import Id, Ids, RecommendRequest
 from port_worker.serving.subject import Features, Subject
+from port_worker.serving.topk import Ranked
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
@@ -73,31 +74,28 @@ class Recommender:
 
     def subject(self, user: Id) -> Subject:
         """What is known of a user now: learnt and fed."""
-        fed = self.freshness.fed([user])
+        fed = self.freshness.look([user]).fed
         return self._subject(self.catalogue.users.lookup(user), None, None, fed.get(user))
-
-    def shown(self, wanted: Filter) -> NDArray[np.bool_] | None:
-        """(items,) which items a filter and what is hidden leave, `exclude` apart; None for all."""
-        return self._mask(wanted.kinds, self.freshness.hidden())
 
     def answer(self, asked: Sequence[Asked]) -> Iterator[list[tuple[int, Answer]]]:
         """Each one's answer with its place in `asked`, as they become ready: a list a slice, which may be empty.
 
         What is hidden while this goes on is not in what is still to come.
         """
-        open_places = list(range(len(asked)))
-        while open_places:
-            hidden = self.freshness.hidden()
-            places = tuple(open_places)
-            for ready in self._rank([asked[place] for place in places], hidden):
-                if self.freshness.hidden() is not hidden:
-                    break
+        left = list(range(len(asked)))
+        while left:
+            places = tuple(left)
+            some = [asked[place] for place in places]
+            moment = self.freshness.look([each.request.user for each in some])
+            for ready in self._rank(some, moment):
                 for local, _ in ready:
-                    open_places.remove(places[local])
+                    left.remove(places[local])
                 yield [(places[local], answer) for local, answer in ready]
+                if self.freshness.hidden() is not moment.hidden:
+                    break  # others ran: what is left is ranked as it may be shown now
 
-    def _rank(self, asked: Sequence[Asked], hidden: Hidden) -> Iterator[list[tuple[int, Answer]]]:
-        fed = self.freshness.fed([each.request.user for each in asked])
+    def _rank(self, asked: Sequence[Asked], moment: Moment) -> Iterator[list[tuple[int, Answer]]]:
+        fed, hidden = moment
         subjects = [self._subject(a.row, a.recent, a.features, fed.get(a.request.user)) for a in asked]
         sources = [self.scorer.source(subject) for subject in subjects]
         wanted = [self._wanted(*each, fed, hidden) for each in zip(asked, subjects, strict=True)]
@@ -159,9 +157,8 @@ class Recommender:
             return None, []
         self.require("recent")
         found = self.catalogue.items.places(recent)
-        rows = found[found >= 0].astype(np.int32)
-        last = np.sort(len(rows) - 1 - np.unique(rows[::-1], return_index=True)[1])  # of equals the one met last
-        return rows[last], [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
+        strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
+        return found[found >= 0].astype(np.int32), strangers
 
     def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
         if features is None:

@@ -17,8 +17,8 @@ class Subject:
     """What is known of the one who asks.
 
     row: of the model's users; None for one that it does not know.
-    items: (k,) int32 item rows, the one met last at the end, each once: what they had with a weight above 0, learnt and
-        fed since, or what the call gave as `recent`.
+    items: (k,) int32 item rows, the one met last at the end: what they had with a weight above 0, learnt and fed since,
+        each once; or what the call gave as `recent`, where an item that is given twice was met twice.
     weights: (k,) float32, above 0, of each.
     fresh: whether `items` is other than what the model has learnt of the row.
     features: those that the call gave, checked by the model; None where it gave none.

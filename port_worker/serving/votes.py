@@ -21,32 +21,39 @@ class Tally:
     """Counts votes for rows below `rows`. One answers at a time: it keeps a table of that many places."""
 
     def __init__(self, rows: int) -> None:
-        self._place = np.empty(rows, dtype=np.int32)  # never cleared: only what was just written is read
+        self._place = np.empty(rows, dtype=np.intp)  # never cleared: only what was just written is read
 
-    def sums(self, votes: Votes, banned: NDArray[np.intp] = _NO_ROWS) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The rows with a sum above 0, each once, without those in `banned`; and the sums. In no certain order."""
+    def sums(self, votes: Votes, banned: NDArray[np.intp] = _NO_ROWS) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The rows with a sum above 0, each once, without those in `banned`; and the sums. In no certain order.
+
+        Takes what numpy does fastest: `take` instead of indices in brackets, and indices of its own width.
+        """
         count = len(votes.rows)
-        places = np.arange(count, dtype=np.int32)
-        self._place[votes.rows] = places  # of equal rows the last one's place stays, and stands for the row
+        rows, places = votes.rows.astype(np.intp), np.arange(count)
+        self._place[rows] = places  # of equal rows the last one's place stays, and stands for the row
         self._place[banned] = count
-        owners = self._place[votes.rows]
-        sums = np.bincount(owners, votes.values, count + 1)[:count].astype(np.float32)
-        chosen = np.flatnonzero((owners == places) & (sums > 0))
-        return votes.rows[chosen], sums[chosen]
+        owners = self._place.take(rows)
+        chosen = (owners == places).nonzero()[0]
+        sums = np.bincount(owners, votes.values, count + 1).take(chosen).astype(np.float32)
+        rows = rows.take(chosen)
+        if sums.all():
+            return rows, sums
+        some = sums > 0
+        return rows[some], sums[some]
 
 
-def highest(rows: NDArray[np.int32], sums: NDArray[np.float32], n: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def highest(rows: NDArray[np.intp], sums: NDArray[np.float32], n: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """The (up to) `n` rows of the highest sums, highest first, equal sums in ascending row; and their sums."""
     if len(rows) > n:
-        reached = sums >= np.partition(sums, -n)[-n]
-        rows, sums = rows[reached], sums[reached]
+        reached = (sums >= np.partition(sums, -n)[-n]).nonzero()[0]
+        rows, sums = rows.take(reached), sums.take(reached)
     order = np.lexsort((rows, -sums))[:n]
-    return rows[order].astype(np.intp), sums[order]
+    return rows.take(order), sums.take(order)
 
 
-def stretches(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-    """Every place of the stretches [start, end) one after another, and for each place the number of its stretch."""
+def stretches(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every place of the stretches [start, end) one after another, and the length of each stretch."""
     lengths = ends - starts
-    owners = np.repeat(np.arange(len(lengths)), lengths)
-    before = np.cumsum(lengths) - lengths
-    return np.arange(len(owners)) + (starts - before)[owners], owners
+    after = lengths.cumsum()
+    total = int(after[-1]) if after.size else 0
+    return np.arange(total) + (starts - after + lengths).repeat(lengths), lengths

@@ -7,7 +7,9 @@ which stays in memory. Ids are integers or strings, and `1` is not `"1"`: no col
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from time import monotonic
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +29,8 @@ MAX_OF_USER = 4096
 """Rows of one user that are read, the last to arrive. A row takes some microseconds."""
 MAX_WEIGHT = 1e30
 """What sums of MAX_OF_USER weights are still finite float32 with."""
+_FOLLOW_SECONDS = 0.02
+"""How long a file is taken for the one that has the name: asking costs as much as a query."""
 SLICE_ROWS = 50
 """Rows that are looked at, and dropped, between two yields: about half a millisecond, one page of the index a row."""
 
@@ -75,7 +79,15 @@ class LiveStore:
     line on stderr, and the call goes on with a new one.
     """
 
-    def __init__(self, path: Path, max_rows: int = MAX_ROWS, max_hidden: int = MAX_HIDDEN) -> None:
+    def __init__(
+        self,
+        path: Path,
+        max_rows: int = MAX_ROWS,
+        max_hidden: int = MAX_HIDDEN,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._clock = clock
+        self._followed_until = -math.inf
         self._file = LiveFile(path)
         self._checkpoints = Checkpoints(self._file)
         self._max_rows = max_rows
@@ -94,6 +106,10 @@ class LiveStore:
         """A number that grows whenever this process or another has changed something. Of this object alone."""
         self.totals()
         return self._version
+
+    def look(self, users: Sequence[Id]) -> tuple[Totals, dict[Id, list[Fed]]]:
+        """`totals` and `of_users`, of one moment."""
+        return self._read(lambda connection: (self._totals, self._of_users(connection, users)), (_NOTHING, {}))
 
     def add(self, users: Ids, items: Ids, weights: Numbers, times: Numbers) -> int:
         """Keep up to MAX_BATCH rows, all or none, and drop the oldest arrivals past `max_rows`. Returns the rows kept.
@@ -261,7 +277,10 @@ class LiveStore:
         return self._file.unavailable("a file that can be read and written", error)
 
     def _follow(self) -> bool:
-        """Be connected to the file that has the name now, and say whether there is one."""
+        """Be connected to the file that has the name now, or had a moment ago, and say whether there is one."""
+        if self._connection is not None and self._clock() < self._followed_until:
+            return True
+        self._followed_until = self._clock() + _FOLLOW_SECONDS
         now = self._file.identity()
         if self._connection is not None and now == self._identity:
             return True

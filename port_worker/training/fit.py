@@ -95,7 +95,14 @@ def _private_graph(algorithm: Algorithm) -> Any:
 def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
     import libreco.algorithms
 
-    return getattr(libreco.algorithms, algorithm.name)("ranking", info, **params, **_threads(algorithm))
+    return getattr(libreco.algorithms, algorithm.name)("ranking", info, **_arguments(params), **_threads(algorithm))
+
+
+def _arguments(params: Params) -> dict[str, Any]:
+    """As LibRecommender takes them: WideDeep has one learning rate for each of its sides, in a dict."""
+    rates = {f"lr_{side}": side for side in ("wide", "deep")}
+    arguments: dict[str, Any] = {name: value for name, value in params.items() if name not in rates}
+    return arguments | ({"lr": {side: params[name] for name, side in rates.items()}} if "lr_wide" in params else {})
 
 
 def _threads(algorithm: Algorithm) -> dict[str, int]:

@@ -14,9 +14,9 @@ from port_worker.conformance.runner import run
 from port_worker.conformance.verdicts import FAIL, PASS, SKIPPED, Clause, Verdict
 from port_worker.conformance.world import Options
 from tests.conformance.forked import start
-from tests.peers.broken_defects import DEFECTS
+from tests.peers.broken_serving import DEFECTS
 
-OPTIONS = Options(timeout=2.0, hello_timeout=20.0, retrain=True)
+OPTIONS = Options(timeout=2.0, hello_timeout=20.0, retrain=True, write=True)
 OF_ONE_PAYLOAD = (
     *("terms.refused.", "terms.atom-", "terms.key-", "limits.", "messages.", "arguments.", "ops.", "hello."),
     *("order.term", "order.message", "order.unknown-", "order.missing-"),
@@ -27,6 +27,11 @@ OF_ONE_WORKER = (
     *("order.draining", "order.overloaded", "order.id-in-use"),
 )
 """Clauses that start workers of their own, which takes most of the time."""
+LATER_OPS = ("recommend_many", "similar", "score", "explain", "feedback", "hide_items", "show_items")
+OF_LATER_OPS = (
+    *("ops.recommend-scored", "ops.recommend-kinds", "ops.unsupported-option", "ops.recommend-many", "ops.similar"),
+    *("ops.unknown-item", "ops.score", "ops.explain", "ops.feedback", "ops.hide-items", "ops.show-items"),
+)
 OF_ALL = ("messages.shapes", "hello.first", "hello.early")
 """Clauses whose defects may show anywhere, whatever they are called."""
 
@@ -63,6 +68,27 @@ def test_a_worker_without_a_model_is_judged_on_the_rest() -> None:
         *("terms.string", "terms.map-order", "arguments.n-largest"),
         *("ops.recommend-order", "ops.recommend-n", "ops.recommend-exclude", "ops.recommend-unknown"),
         *("ops.recommend-columns", "ops.recommend-exclude-column"),
+        *("hello.model-kind", "ops.recommend-scored", "ops.recommend-kinds", "ops.unsupported-option"),
+        *("ops.recommend-many", "ops.recommend-many-rest", "ops.similar", "ops.unknown-item", "ops.score"),
+        *("ops.explain", "ops.feedback-consumed", "ops.feedback-fold-in", "ops.hide-items", "ops.show-items"),
+    }
+
+
+def test_a_worker_is_not_judged_on_ops_that_it_does_not_offer() -> None:
+    verdicts = judged("older")
+    assert [(each.clause.name, each.why) for each in verdicts if each.outcome == FAIL] == []
+    assert {each.clause.name for each in verdicts if each.outcome == SKIPPED} == {
+        "hello.model-kind",
+        *(f"arguments.{name}" for name in ("options", *(op.replace("_", "-") for op in LATER_OPS))),
+        *(clause for clause, _kind in DEFECTS.values() if clause.startswith(OF_LATER_OPS)),
+    }
+
+
+def test_nothing_is_fed_or_hidden_unless_it_is_permitted() -> None:
+    clauses = [clause for clause in CLAUSES if clause.section in ("`feedback`", "`hide_items`", "`show_items`")]
+    verdicts = run(partial(start, ""), clauses, Options(timeout=2.0), lambda _done, _clause: None)
+    assert {each.clause.name: each.outcome for each in verdicts} == {
+        each.name: PASS if each.name.startswith("arguments.") else SKIPPED for each in clauses
     }
 
 

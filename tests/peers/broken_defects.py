@@ -306,7 +306,8 @@ hears("terms.key-float", "takes no float as a key", b"\x83t\0\0\0\1F", with_code
 @defect("terms.offset", "says no offset")
 class SaysNoOffset(Worker):
     def facts(self, error: ProtocolError) -> dict[Any, Any]:
-        return super().facts(error) | atoms(details={})
+        facts = super().facts(error)
+        return facts | atoms(details={}) if error.code == "malformed_term" else facts
 
 
 _ID = 1_000_001
@@ -620,7 +621,7 @@ codes("arguments.missing", "calls an absent argument invalid", "recommend", "inv
 
 def _argument(name: str, accepts: Callable[[Any], bool], instead: Any) -> Callable[[Call], Call]:
     def change(call: Call) -> Call:
-        wrong = name in call.args and accepts(call.args[name])
+        wrong = call.op == "recommend" and name in call.args and accepts(call.args[name])
         return replace(call, args=call.args | {name: instead}) if wrong else call
 
     return change

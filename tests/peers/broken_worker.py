@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -12,30 +13,32 @@ import struct
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from protocol.arguments import parse_arguments
 from protocol.atoms import OPS, Atom
 from protocol.errors import CODES, ProtocolError
 from protocol.etf import encode
 from protocol.framing import FrameReader
-from protocol.limits import TermLimits
+from protocol.limits import Limits, TermLimits
 from protocol.messages import Call, Cancel, is_column, parse_inbound
 
 TERMS = {"max_terms": 5000, "max_depth": 16, "max_map_pairs": 32, "max_bignum_bytes": 16, "max_atom_bytes": 1020}
 LIMITS = {
     **{"max_frame_bytes": 256 * 1024, "max_in_flight": 200, "max_batch": 1, "max_items": 50},
-    **{"max_exclude": 100, "max_id_bytes": 40},
+    **{"max_exclude": 100, "max_users": 1000, "max_feedback": 100, "max_recent": 10, "max_kinds": 4},
+    **{"max_features": 4, "max_id_bytes": 40},
     **TERMS,
 }
 ITEMS = [(str(uuid.UUID(int=1000 + index)).encode(), 1.0 / (1 + index)) for index in range(30)]
-ARGUMENTS = {"recommend": ("user", "n", "exclude", "form"), "retrain": ("algorithm", "params")}
 WIDTHS = {"int64": 8, "uuid": 16}
 PAIRS, COLUMNS = Atom("pairs"), Atom("columns")
+NEED_A_MODEL = ("recommend", "recommend_many", "similar", "score", "explain")
 REPORTS = ("ping", "status", "drain")
 
 
@@ -53,7 +56,23 @@ def ids_of(term: Any) -> Any:
     return [str(uuid.UUID(bytes=raw)).encode() for (raw,) in struct.iter_unpack("16s", term[1])]
 
 
-MODEL = atoms(version=b"v2", algorithm=b"fake", users=1, items=len(ITEMS), created_at=1_767_225_600)
+def id_of(term: Any) -> Any:
+    """A UUID as its text; any other id as it is."""
+    return ids_of(term)[0] if isinstance(term, tuple) else term
+
+
+MODEL = atoms(
+    **{"version": b"v2", "algorithm": b"fake", "users": 1, "items": len(ITEMS), "created_at": 1_767_225_600},
+    **{"kind": b"embedding", "options": [b"similar", b"dot", b"explain", b"fold_in"]},
+)
+
+
+def known_item(term: Any) -> Any:
+    """The id of an item. Raises ProtocolError(`unknown_item`)."""
+    item = id_of(term)
+    if item not in dict(ITEMS):
+        raise ProtocolError("unknown_item", f"item: expected one of the model, got {item!r}")
+    return item
 
 
 class Terminated(BaseException):
@@ -75,6 +94,8 @@ class Worker:
         self.retrain_ends_at = float("inf")
         self.draining = False
         self.answered = 0
+        self.hidden: set[Any] = set()
+        self.fed: dict[Any, set[Any]] = {}
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self.terminate)
@@ -144,39 +165,7 @@ class Worker:
         self.queue.append(call)
 
     def check(self, call: Call) -> None:
-        known = ARGUMENTS.get(call.op, ())
-        for name in call.args:
-            if name not in known:
-                raise ProtocolError("unknown_argument", f"{name}: unknown")
-        if call.op == "recommend":
-            self.check_recommend(call.args)
-
-    def check_recommend(self, args: dict[str, Any]) -> None:
-        if "user" not in args:
-            raise ProtocolError("missing_argument", "user: missing")
-        self.check_id("user", args["user"])
-        n = args.get("n", 10)
-        if type(n) is not int or not 1 <= n <= LIMITS["max_items"]:
-            raise ProtocolError("invalid_argument", f"n: got {n!r}")
-        exclude = ids_of(args.get("exclude", []))
-        if not isinstance(exclude, list) or len(exclude) > LIMITS["max_exclude"]:
-            raise ProtocolError("invalid_argument", "exclude: too many, or no list")
-        for item in exclude:
-            self.check_id("exclude", item)
-        if args.get("form", PAIRS) not in (PAIRS, COLUMNS):
-            raise ProtocolError("invalid_argument", "form: neither pairs nor columns")
-
-    def check_id(self, name: str, value: Any) -> None:
-        if type(value) is int and -(2**63) <= value < 2**63:
-            return
-        if is_column(value) and value[0] == "uuid" and len(value[1]) == 16:
-            return
-        try:
-            if isinstance(value, bytes) and value.decode() and 0 not in value and len(value) <= LIMITS["max_id_bytes"]:
-                return
-        except UnicodeDecodeError:
-            pass
-        raise ProtocolError("invalid_argument", f"{name}: got {value!r}")
+        parse_arguments(call, Limits(**LIMITS))
 
     def cancel(self, call_id: int) -> None:
         if call_id == self.retrain:
@@ -197,7 +186,9 @@ class Worker:
     def perform(self, call: Call) -> None:
         if call.deadline_ms == 0:
             self.fail(call.id, "deadline_exceeded")
-        elif call.op == "recommend" and self.model is None:
+        elif self.is_too_large(call):
+            self.fail(call.id, "reply_too_large")
+        elif call.op in NEED_A_MODEL and self.model is None:
             self.fail(call.id, "no_model")
         elif call.op == "retrain":
             self.start_retrain(call)
@@ -205,8 +196,23 @@ class Worker:
             self.drain()
             self.drains.append(call.id)
         else:
-            operation: Callable[[dict[str, Any]], Any] = getattr(self, call.op)
-            self.succeed(call.id, operation(call.args))
+            self.answer(call)
+
+    def answer(self, call: Call) -> None:
+        operation: Callable[[dict[str, Any]], Any] = getattr(self, call.op)
+        try:
+            result = operation(call.args)
+        except ProtocolError as error:
+            self.live.discard(call.id)
+            self.refuse(call.id, error)
+        else:
+            self.succeed(call.id, result)
+
+    def is_too_large(self, call: Call) -> bool:
+        if call.op != "recommend_many":
+            return False
+        size: int = 8 * len(ids_of(call.args["users"])) * call.args.get("n", 10)
+        return size > LIMITS["max_frame_bytes"]
 
     def ping(self, _args: dict[str, Any]) -> Any:
         return Atom("pong")
@@ -237,10 +243,87 @@ class Worker:
         return atoms(active=b"v2", versions=[version(b"v2", 1_767_225_600), version(b"v1", 1_767_225_500)])
 
     def recommend(self, args: dict[str, Any]) -> Any:
-        n, exclude = args.get("n", 10), ids_of(args.get("exclude", []))
-        left = [(item, score) for item, score in ITEMS if item not in exclude]
-        items = self.columns(left[:n]) if args.get("form") == COLUMNS else left[:n]
-        return atoms(items=items, model=b"v2", source=Atom("popular"), exhausted=len(left) < n)
+        return self.ranked(args)
+
+    def ranked(self, args: dict[str, Any]) -> Any:
+        n, user = args.get("n", 10), id_of(args["user"])
+        for name in ("recent", "features", "diversity"):
+            if args.get(name):
+                details = {"field": name, "kind": "embedding", "supported_by": ["network"]}
+                raise ProtocolError("unsupported_option", f"{name}: not of this kind", details)
+        left = self.left(args, self.fed.get(user, set()) if args.get("filter_consumed", True) else ())
+        facts = atoms(items=self.formed(left[:n], args), model=b"v2", exhausted=len(left) < n)
+        return facts | atoms(source=self.source(user), scored=len(left[:n]), ignored=[])
+
+    def left(self, args: dict[str, Any], without: Iterable[Any]) -> list[tuple[bytes, float]]:
+        if args.get("kinds") is not None:
+            raise ProtocolError("invalid_argument", "kinds: expected one of those known", {"known": []})
+        banned = {*ids_of(args.get("exclude", [])), *self.hidden, *without}
+        return [(item, score) for item, score in ITEMS if item not in banned]
+
+    def source(self, user: Any) -> Atom:
+        return Atom("fold_in" if user in self.fed else "popular")
+
+    def formed(self, items: list[tuple[bytes, float]], args: dict[str, Any]) -> Any:
+        return self.columns(items) if args.get("form") == COLUMNS else items
+
+    def recommend_many(self, args: dict[str, Any]) -> Any:
+        n, names = args.get("n", 10), [Atom("popular"), Atom("fold_in")]
+        rows = [self.ranked(args | {"user": user, "form": PAIRS}) for user in ids_of(args["users"])]
+        places = {item: place for place, (item, _score) in enumerate(ITEMS)}
+        items = [[places[item] for item, _score in row["items"]] for row in rows]
+        scores = [[score for _item, score in row["items"]] for row in rows]
+        return atoms(
+            ids=self.columns(ITEMS)["ids"],
+            items=(Atom("int32"), b"".join(struct.pack(f"<{n}i", *row, *[-1] * (n - len(row))) for row in items)),
+            scores=(Atom("float32"), b"".join(struct.pack(f"<{n}f", *row, *[0] * (n - len(row))) for row in scores)),
+            sources=(Atom("uint8"), bytes(names.index(row["source"]) for row in rows)),
+            source_names=names,
+            n=n,
+            model=b"v2",
+        )
+
+    def similar(self, args: dict[str, Any]) -> Any:
+        item, n = known_item(args["item"]), args.get("n", 10)
+        left = self.left(args, [item])
+        metric = args.get("metric", Atom("cosine"))
+        return atoms(items=self.formed(left[:n], args), model=b"v2", metric=metric, exhausted=len(left) < n)
+
+    def score(self, args: dict[str, Any]) -> Any:
+        known = dict(ITEMS)
+        scores = [known.get(item) for item in ids_of(args["items"])]
+        column = b"".join(struct.pack("<f", math.nan if score is None else score) for score in scores)
+        form = (Atom("float32"), column) if args.get("form") == COLUMNS else scores
+        return atoms(scores=form, source=self.source(id_of(args["user"])), model=b"v2")
+
+    def explain(self, args: dict[str, Any]) -> Any:
+        item, user = known_item(args["item"]), id_of(args["user"])
+        items = [(each, 0.5) for each in sorted(self.fed.get(user, set()) & dict(ITEMS).keys())]
+        facts = atoms(items=items[: args.get("n", 5)], score=dict(ITEMS)[item], model=b"v2")
+        return facts | atoms(source=self.source(user), method=Atom("similarity"))
+
+    def feedback(self, args: dict[str, Any]) -> Any:
+        one = args.get("users") is None
+        users, items = (
+            ([id_of(args["user"])], [id_of(args["item"])]) if one else map(ids_of, (args["users"], args["items"]))
+        )
+        for user, item in zip(users, items, strict=True):
+            self.fed.setdefault(user, set()).add(item)
+        unknown = len(users) if self.model is None else len([item for item in items if item not in dict(ITEMS)])
+        stored = sum(map(len, self.fed.values()))
+        return atoms(accepted=len(users), unknown_users=len(users), unknown_items=unknown, stored=stored)
+
+    def hide_items(self, args: dict[str, Any]) -> Any:
+        return self.hiding(args, self.hidden.union)
+
+    def show_items(self, args: dict[str, Any]) -> Any:
+        return self.hiding(args, self.hidden.difference)
+
+    def hiding(self, args: dict[str, Any], change: Callable[[list[Any]], set[Any]]) -> Any:
+        items, before = ids_of(args["items"]), len(self.hidden)
+        self.hidden = change(items)
+        unknown = len([item for item in items if item not in dict(ITEMS)])
+        return atoms(changed=abs(len(self.hidden) - before), hidden=len(self.hidden), unknown=unknown)
 
     def columns(self, items: list[tuple[bytes, float]]) -> Any:
         ids = b"".join(uuid.UUID(item.decode()).bytes for item, _score in items)
@@ -319,10 +402,37 @@ class Worker:
         raise Terminated
 
 
+class OlderWorker(Worker):
+    """One that has not the ops that came later, nor the arguments and limits that came with them."""
+
+    ops = ("ping", "status", "recommend", "retrain", "models", "drain")
+
+    def check(self, call: Call) -> None:
+        if call.op not in self.ops:
+            raise ProtocolError("unknown_op", f"{call.op}: unknown")
+        later = call.args.keys() & {"kinds", "filter_consumed", "diversity", "recent", "features"}
+        if later:
+            raise ProtocolError("unknown_argument", f"{', '.join(later)}: unknown")
+        super().check(call)
+
+    def recommend(self, args: dict[str, Any]) -> Any:
+        facts = super().recommend(args)
+        return {key: value for key, value in facts.items() if key not in ("scored", "ignored")}
+
+    def hello(self) -> dict[Any, Any]:
+        came_later = ("max_users", "max_feedback", "max_recent", "max_kinds", "max_features")
+        limits = {name: value for name, value in LIMITS.items() if name not in came_later}
+        assert self.model is not None
+        model = {key: value for key, value in self.model.items() if key not in ("kind", "options")}
+        return super().hello() | atoms(ops=[Atom(op) for op in self.ops], limits=atoms(**limits), model=model)
+
+
 def main(name: str) -> int:
+    if name == "older":
+        return OlderWorker().run()
     if name in ("", "no-model"):
         return Worker(MODEL if not name else None).run()
-    from tests.peers.broken_defects import DEFECTS
+    from tests.peers.broken_serving import DEFECTS
 
     return DEFECTS[name][1]().run()
 

@@ -18,11 +18,12 @@ import pytest
 
 from port_worker.fixture.database import write_world
 from port_worker.host import worker_command
-from port_worker.store.embedding import KIND, EmbeddingArrays
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.models import ModelStore
 from protocol.atoms import Atom
 from protocol.etf import encode
 from protocol.framing import frame
+from tests.models import catalogue_arrays, publish_embedding
 from tests.peers.stubs import ENVIRONMENT, ROOT, stub_command
 
 CLIENT = ROOT / "protocol" / "examples" / "client.mjs"
@@ -80,22 +81,13 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[Any]:
 def publish(home: Path, ids: list[Any]) -> None:
     """A model, which was never trained, whose users and items have these ids; the last item is the best."""
     rows = len(ids)
-    arrays = EmbeddingArrays(
-        user_ids=np.array(ids),
-        item_ids=np.array(ids),
+    known = [one.decode() if isinstance(one, bytes) else one for one in ids]
+    vectors = EmbeddingArrays(
         user_vectors=np.ones((rows, 1), dtype=np.float32),
         item_vectors=np.linspace(1, 2, rows, dtype=np.float32).reshape(-1, 1),
-        consumed_indptr=np.zeros(rows + 1, dtype=np.int64),
-        consumed_items=np.array([], dtype=np.int32),
-        item_popularity=np.arange(rows),
     )
     store = ModelStore(home / "models")
-    with store.stage() as staging:
-        arrays.write(staging.path)
-        manifest = staging.publish(
-            algorithm="ALS", kind=KIND, params={}, users=rows, items=rows, rows=1, source="", libraries={}
-        )
-    store.activate(manifest.version)
+    store.activate(publish_embedding(store, catalogue_arrays(known, known, popularity=range(rows)), vectors))
 
 
 INTEGERS = [-(1 << 63), -(1 << 53), -1, 0, 255, 256, (1 << 53) - 1, 1 << 53, (1 << 63) - 1]

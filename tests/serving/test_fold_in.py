@@ -50,13 +50,15 @@ def by_definition(method: FoldIn, items: NDArray[np.int32], weights: NDArray[np.
         confidence[items] += LEAST_SQUARES.alpha * weights.astype(np.float64)
         wanted[items] = 1
         system = vectors.T @ np.diag(confidence) @ vectors + LEAST_SQUARES.reg * np.eye(FACTORS)
-        return np.linalg.inv(system) @ vectors.T @ np.diag(confidence) @ wanted
+        found = np.linalg.inv(system) @ vectors.T @ np.diag(confidence) @ wanted
+        return np.asarray(found, dtype=np.float64)
     if method.method == "mean":
-        return sum(vectors[item] for item in items) / len(items)
+        return np.array([sum(column) for column in vectors[items].T]) / len(items)
     counted = np.log1p(weights.astype(np.float64))
     total = sum(count * vectors[item] for count, item in zip(counted, items, strict=True))
     shrunken = (total + LEARNT.prior * MAP.fold_in_center) / (counted.sum() + LEARNT.prior)
-    return MAP.fold_in_constant + (shrunken - MAP.fold_in_center) @ MAP.fold_in_map.astype(np.float64)
+    found = MAP.fold_in_constant + (shrunken - MAP.fold_in_center) @ MAP.fold_in_map.astype(np.float64)
+    return np.asarray(found, dtype=np.float64)
 
 
 @st.composite

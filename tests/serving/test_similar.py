@@ -44,10 +44,10 @@ def test_products_take_the_biases_in(vectors: NDArray[np.float32]) -> None:
 def test_answers_are_the_caller_s_to_overwrite(vectors: NDArray[np.float32]) -> None:
     similarity = ItemSimilarity(vectors, bias_columns=1)
     for metric in ("cosine", "dot"):
-        first = similarity.similarity(1, metric)  # type: ignore[arg-type]
+        first = similarity.similarity(1, metric)
         kept = first.copy()
         first[:] = -np.inf
-        assert similarity.similarity(1, metric).tolist() == kept.tolist()  # type: ignore[arg-type]
+        assert similarity.similarity(1, metric).tolist() == kept.tolist()
 
 
 def test_closeness_is_the_cosine_of_each_two(vectors: NDArray[np.float32]) -> None:

@@ -8,23 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import KIND, EmbeddingArrays
 from port_worker.store.manifest import Manifest
 from port_worker.store.models import ModelStore
+from tests.models import catalogue_arrays
 
 NOON = 1_700_000_000
 
 
 @pytest.fixture
+def catalogue() -> CatalogueArrays:
+    return catalogue_arrays([-4, 9], ["a", "b", "\u00e9"], [[2, 0], [1]])
+
+
+@pytest.fixture
 def arrays() -> EmbeddingArrays:
     return EmbeddingArrays(
-        user_ids=np.array([-4, 9], dtype=np.int64),
-        item_ids=np.array([b"a", b"b", "\u00e9".encode()]),
         user_vectors=np.array([[1, 0], [0, 2]], dtype=np.float32),
         item_vectors=np.array([[1, 1], [2, 2], [3, 0]], dtype=np.float32),
-        consumed_indptr=np.array([0, 2, 3], dtype=np.int64),
-        consumed_items=np.array([0, 2, 1], dtype=np.int32),
-        item_popularity=np.array([1, 1, 1], dtype=np.int64),
     )
 
 
@@ -34,9 +36,10 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.fixture
-def publish(arrays: EmbeddingArrays) -> Callable[[ModelStore], Manifest]:
+def publish(catalogue: CatalogueArrays, arrays: EmbeddingArrays) -> Callable[[ModelStore], Manifest]:
     def publish(store: ModelStore) -> Manifest:
         with store.stage() as staging:
+            catalogue.write(staging.path)
             arrays.write(staging.path)
             return staging.publish(
                 algorithm="ALS",

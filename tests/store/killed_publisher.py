@@ -17,28 +17,22 @@ from typing import Any
 import numpy as np
 
 from port_worker import store as store_package
-from port_worker.store.embedding import KIND, EmbeddingArrays
+from port_worker.store.catalogue import CatalogueArrays
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.models import ModelStore
+from tests.models import catalogue_arrays, publish_embedding
 
 ROOM = str(Path(store_package.__file__).parent)
 KILLED = 77
 
 
 def publish(store: ModelStore, factor: float) -> str:
-    arrays = EmbeddingArrays(
-        user_ids=np.array([1]),
-        item_ids=np.array([b"a"]),
-        user_vectors=np.full((1, 1), factor, dtype=np.float32),
-        item_vectors=np.ones((1, 1), dtype=np.float32),
-        consumed_indptr=np.array([0, 0]),
-        consumed_items=np.zeros(0, dtype=np.int32),
-        item_popularity=np.array([1]),
+    vectors = EmbeddingArrays(
+        user_vectors=np.full((1, 1), factor, dtype=np.float32), item_vectors=np.ones((1, 1), dtype=np.float32)
     )
-    with store.stage() as staging:
-        arrays.write(staging.path)
-        made = staging.publish(algorithm="ALS", kind=KIND, params={}, users=1, items=1, rows=1, source="", libraries={})
-    store.activate(made.version)
-    return made.version
+    version = publish_embedding(store, catalogue_arrays([1], ["a"]), vectors, folds=False)
+    store.activate(version)
+    return version
 
 
 def die_at(line: int) -> None:
@@ -78,6 +72,7 @@ def check(root: Path, old: str) -> tuple[str, int]:
     versions = [stored.version for stored in store.versions()]
     for version in versions:
         list(store.verify(version))
+        CatalogueArrays.open(store.folder(version))
         EmbeddingArrays.open(store.folder(version))
     swept = store.sweep_staging()
     left = {path.name for path in root.iterdir()}

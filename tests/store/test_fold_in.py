@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,4 +43,4 @@ def test_what_cannot_be_served_is_refused(
     arrays: GramArrays | MapArrays, name: str, value: NDArray[Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelRefused, match=message):
-        replace(arrays, **{name: value}).write(tmp_path)
+        type(arrays)(**{**vars(arrays), name: value}).write(tmp_path)

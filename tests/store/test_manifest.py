@@ -32,7 +32,7 @@ def _with_checksum(body: dict[str, Any]) -> bytes:
     """A document whose checksum is right, whatever its body."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     checksum = hashlib.sha256(canonical.encode()).hexdigest()
-    return json.dumps({"format": 1, "checksum": checksum, "manifest": body}).encode()
+    return json.dumps({"format": 2, "checksum": checksum, "manifest": body}).encode()
 
 
 def _body() -> dict[str, Any]:
@@ -66,11 +66,11 @@ def test_other_bytes_are_refused(data: bytes) -> None:
         (b"[" * 100_000, "JSON"),
         (b"[]", "a JSON object"),
         (b'{"format": NaN}', "finite numbers"),
-        (b"{}", "format 1"),
-        (b'{"format": true}', "format 1"),
-        (MANIFEST.to_json().replace(b'"format": 1', b'"format": 2'), "format 1"),
+        (b"{}", "format 2"),
+        (b'{"format": true}', "format 2"),
+        (MANIFEST.to_json().replace(b'"format": 2', b'"format": 1'), "format 2"),
         (MANIFEST.to_json().replace(b'"rows": 4', b'"rows": 5'), "checksum"),
-        (b'{"format": 1}', "the keys"),
+        (b'{"format": 2}', "the keys"),
         (b" " * (MAX_BYTES + 1), "at most"),
     ],
 )

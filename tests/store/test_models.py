@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from port_worker.store.embedding import FILES
+from port_worker.store.catalogue import CatalogueArrays
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.errors import ModelDamaged, UnknownVersion
 from port_worker.store.manifest import Manifest
 from port_worker.store.models import SLICE_BYTES, ModelStore
+
+FILES = (*CatalogueArrays.files(), *EmbeddingArrays.files())
 
 Publish = Callable[[ModelStore], Manifest]
 
@@ -171,7 +174,7 @@ def test_a_changed_byte_is_found(store: ModelStore, publish: Publish) -> None:
         ("item_ids.npy", None, r"item_ids\.npy: expected \d+ bytes, found no such file"),
         ("manifest.json", None, r"manifest\.json: expected a readable file"),
         ("manifest.json", b"{", r"manifest\.json: expected JSON"),
-        ("manifest.json", b'{"format": 2}', r"manifest\.json: expected format 1, found 2"),
+        ("manifest.json", b'{"format": 1}', r"manifest\.json: expected format 2, found 1"),
     ],
 )
 def test_damage_is_told_and_hides_no_other_version(

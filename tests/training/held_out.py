@@ -99,7 +99,7 @@ def popular_recall(visitors: Sequence[Visitor], data: TrainingData) -> float:
 
 def own_recall(visitors: Sequence[Visitor], vectors: EmbeddingArrays) -> float:
     """recall@10 of learnt users by their own vectors."""
-    rows = [visitor.row for visitor in visitors]
+    rows = [visitor.row for visitor in visitors if visitor.row is not None]
     return recall(visitors, vectors.user_vectors[rows] @ vectors.item_vectors.T)
 
 

@@ -47,9 +47,10 @@ def refusal(algorithm: str, **params: object) -> TrainingError:
     return caught.value
 
 
-def test_the_embedding_models_are_all_there() -> None:
+def test_the_models_are_all_there() -> None:
     assert " ".join(WITHOUT_TORCH) == (
-        "ALS BPR SVD SVDpp TwoTower YouTubeRetrieval Item2Vec DeepWalk RNN4Rec Caser WaveNet"
+        "ALS BPR SVD SVDpp TwoTower YouTubeRetrieval Item2Vec DeepWalk RNN4Rec Caser WaveNet "
+        "UserCF ItemCF RsUserCF RsItemCF Swing"
     )
     assert set(GRAPH) == {"LightGCN", "NGCF", "GraphSage", "PinSage"}
 
@@ -60,7 +61,8 @@ def test_every_default_keeps_its_own_rule(algorithm: catalogue.Algorithm) -> Non
         assert parameter.check(algorithm.name, parameter.default) == parameter.default
     names = [parameter.name for parameter in algorithm.parameters]
     assert len(set(names)) == len(names)
-    assert {"seed", "n_epochs", "embed_size"} <= set(names)
+    assert {"seed", "n_epochs", "embed_size"} <= set(names) or algorithm.kind != "embedding"
+    assert "seed" in names
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
@@ -135,6 +137,9 @@ def test_an_unknown_parameter_is_told_the_known_ones() -> None:
         ("Caser", "seed", -1),
         ("GraphSage", "sampler", "out-batch"),
         ("Caser", "random_num", 5),
+        ("ItemCF", "sim_type", "pearson"),
+        ("RsUserCF", "k_sim", 0),
+        ("Swing", "alpha", -1),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(algorithm: str, name: str, value: object) -> None:

@@ -71,7 +71,8 @@ def test_the_map_is_the_ridge_regression_of_users_on_what_they_met(data: Trainin
     from sklearn.linear_model import Ridge
 
     vectors, of_all = _random_vectors(data), catalogue_arrays(data)
-    facts, arrays = export_fold_in("BPR", {}, vectors, of_all)
+    export = export_fold_in("BPR", {}, vectors, of_all)
+    facts, arrays = export
     assert isinstance(arrays, MapArrays)
     assert isinstance(facts, MapFacts)
     counted = [np.log1p(weights.astype(np.float64)) for weights in histories(of_all)[1]]
@@ -85,9 +86,8 @@ def test_the_map_is_the_ridge_regression_of_users_on_what_they_met(data: Trainin
     np.testing.assert_allclose(arrays.fold_in_map, reference.coef_.T, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(arrays.fold_in_constant, reference.predict(center[None])[0], rtol=1e-3, atol=1e-4)
     predicted = reference.predict(met)
-    np.testing.assert_allclose(
-        method_of((facts, arrays), vectors.item_vectors).vectors(*histories(of_all)), predicted, rtol=1e-3, atol=1e-4
-    )
+    folded = method_of(export, vectors.item_vectors).vectors(*histories(of_all))
+    np.testing.assert_allclose(folded, predicted, rtol=1e-3, atol=1e-4)
     unexplained = np.sum((predicted - vectors.user_vectors) ** 2)
     whole = np.sum((vectors.user_vectors - vectors.user_vectors.mean(axis=0)) ** 2)
     assert facts.explained == pytest.approx(1 - unexplained / whole, abs=1e-3)

@@ -9,11 +9,11 @@ import pytest
 from port_worker.training.catalogue import ALGORITHMS, Algorithm
 from port_worker.training.hyperparameter import HyperParameter
 
-# What is ours to decide (data, threads, devices), what needs features that no source has, and BPR's second
-# implementation, which has no progress to report.
+# What is ours to decide (data, threads, devices, what is kept in memory), what needs features that no source has, and
+# BPR's second implementation, which has no progress to report.
 NOT_LISTED = {
     "task", "data_info", "lower_upper_bound", "tf_sess_config", "n_threads", "num_threads", "device", "with_training",
-    "multi_sparse_combiner", "ssl_pattern", "use_tf", "optimizer",
+    "multi_sparse_combiner", "ssl_pattern", "use_tf", "optimizer", "store_top_k",
 }  # fmt: skip
 NEEDS_FEATURES = {"TwoTower": {"alpha"}}
 

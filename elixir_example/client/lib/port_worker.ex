@@ -210,7 +210,7 @@ defmodule PortWorker do
   below means met, but not liked. A `time`, Unix seconds, is now where none is given. A call that got no answer may have
   been taken all the same, and what is told twice counts twice.
 
-  `unknown_users` and `unknown_items` count what the model does not know; that is kept for the next training.
+  `unknown_users` and `unknown_items` count what the model does not know; it is kept all the same.
   """
   @spec feedback(server(), map() | keyword(), keyword()) ::
           result(%{

@@ -9,13 +9,16 @@ from port_worker.conformance.clauses import (
     arguments,
     calls,
     ending,
+    feeding,
     frames,
     hello,
     limits,
     messages,
     ops,
     order,
+    refusals,
     retrain,
+    serving,
     terms,
 )
 from port_worker.conformance.verdicts import Clause
@@ -31,7 +34,22 @@ def _of(module: ModuleType) -> Iterator[Clause]:
 
 CLAUSES: tuple[Clause, ...] = tuple(
     clause
-    for module in (hello, frames, terms, limits, messages, calls, ops, arguments, retrain, ending, order)
+    for module in (
+        hello,
+        frames,
+        terms,
+        limits,
+        messages,
+        calls,
+        ops,
+        arguments,
+        refusals,
+        serving,
+        feeding,
+        retrain,
+        ending,
+        order,
+    )
     for clause in _of(module)
 )
 """Every clause; their names differ."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from port_worker.conformance.peer import call, frame
-from port_worker.conformance.shapes import INTEGER, MODEL, TEXT, Check, breach
+from port_worker.conformance.shapes import INTEGER, MODEL, TEXT, Check, breach, list_of
 from port_worker.conformance.terms import Atom, payload
-from port_worker.conformance.verdicts import clause, expect, expect_ok
+from port_worker.conformance.verdicts import SkippedError, clause, expect, expect_ok
 from port_worker.conformance.world import World
 
 _KEYS = ("protocol", "worker", "os_pid", "ops", "limits", "model")
@@ -18,6 +18,15 @@ _LIMITS = {
     **{"max_bignum_bytes": 64, "max_atom_bytes": 1020},
 }
 """Each with its value in the table; a worker may be started with lower ones."""
+
+_LATER = {"max_users": 100_000, "max_feedback": 100_000, "max_recent": 1000, "max_kinds": 256, "max_features": 64}
+"""Those that came with the op `recommend_many`."""
+
+
+def _table(facts: dict[Any, Any]) -> dict[str, int]:
+    """The limits that a worker of these ops has."""
+    ops = facts.get("ops")
+    return _LIMITS | (_LATER if isinstance(ops, list) and "recommend_many" in ops else {})
 
 
 @clause("hello.first", "Messages", watched=True)
@@ -64,16 +73,33 @@ def model(world: World) -> None:
     _check(world.peer.hello, {"model": MODEL})
 
 
+@clause("hello.model-kind", "Models", needs=["hello.model", "hello.about"])
+def model_kind(world: World) -> None:
+    """model has its kind, and in options what it can do, of those that the table names"""
+    facts = world.peer.hello
+    if "recommend_many" not in facts["ops"] or not world.peer.has_model:
+        raise SkippedError("it has no model, or none of the ops for which kinds differ")
+    _check(facts["model"], {"kind": TEXT, "options": list_of(_option)})
+
+
+def _option(term: Any) -> str:
+    return "" if term in _OPTIONS else f"one of {', '.join(map(bytes.decode, _OPTIONS))}"
+
+
+_OPTIONS = (b"recent", b"features", b"diversity", b"similar", b"dot", b"explain", b"fold_in")
+
+
 @clause("hello.limits", "Limits", needs=["hello.keys"])
 def limits(world: World) -> None:
     """limits shows every limit as an integer"""
-    _check(world.peer.hello, {"limits": lambda term: breach(term, dict.fromkeys(_LIMITS, INTEGER))})
+    table = _table(world.peer.hello)
+    _check(world.peer.hello, {"limits": lambda term: breach(term, dict.fromkeys(table, INTEGER))})
 
 
 @clause("hello.limits-most", "Limits", needs=["hello.limits"])
 def limits_most(world: World) -> None:
     """no limit is above the table's"""
-    for name, most in _LIMITS.items():
+    for name, most in _table(world.peer.hello).items():
         value = world.peer.limit(name)
         expect(value <= most, f"{name} up to {most}", value)
 

@@ -7,7 +7,20 @@ from typing import Any
 
 from port_worker.conformance.columns import as_float32, id_column, ids_in, scores_in
 from port_worker.conformance.peer import Peer
-from port_worker.conformance.shapes import BOOLEAN, COUNT, INTEGER, MODEL, TEXT, Check, breach, list_of, one_of, or_nil
+from port_worker.conformance.shapes import (
+    BOOLEAN,
+    COUNT,
+    INTEGER,
+    MODEL,
+    PAIR,
+    SOURCE,
+    TEXT,
+    Check,
+    breach,
+    list_of,
+    one_of,
+    or_nil,
+)
 from port_worker.conformance.terms import FALSE, NIL, TRUE, Atom
 from port_worker.conformance.tour import see_all_ops
 from port_worker.conformance.verdicts import SkippedError, clause, expect, expect_error, expect_ok
@@ -96,13 +109,8 @@ def recommend(world: World) -> None:
     if not world.peer.has_model:
         expect_error(message, "no_model")
         return
-    checks = {"items": list_of(_item), "model": TEXT, "source": one_of("model", "popular"), "exhausted": BOOLEAN}
+    checks = {"items": list_of(PAIR), "model": TEXT, "source": SOURCE, "exhausted": BOOLEAN}
     _check(expect_ok(message), checks)
-
-
-def _item(term: Any) -> str:
-    is_pair = isinstance(term, tuple) and len(term) == 2
-    return "" if is_pair and type(term[0]) in (int, bytes) and isinstance(term[1], float) else "a pair {Id, float}"
 
 
 def _recommended(peer: Peer, **args: Any) -> dict[str, Any]:
