@@ -14,6 +14,7 @@ MET, FAILED, UNUSABLE, BREACHED, INTERRUPTED = 0, 1, 2, 99, 130
 SECTIONS = {
     "embedding": "4k to 1M items through the pipe, LibRecommender, faiss, the arithmetic alone; 6 minutes",
     "approximate": "1M x 64 by the index against all of it: recall and time; 2 minutes",
+    "networks": "DeepFM and DIN, full and behind a retriever, 100k items; 5 minutes, all 9 networks 20",
     "boot": "spawn to hello and memory with the fixture's ALS, four workers on one 1M x 64 model; 2 minutes",
     "bulk": "interactive p99 while recommend_many answers 100,000 users; 2 minutes",
 }

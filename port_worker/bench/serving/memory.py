@@ -44,3 +44,18 @@ def held(pids: Sequence[int], folder: Path) -> Held | None:
         sum(one.rss for one in files),
         sum(one.pss for one in files),
     )
+
+
+def resident(pid: int) -> int:
+    """Bytes that a process has in memory now."""
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def peak(pid: int) -> int | None:
+    """The most that it ever had; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:  # not Linux
+        return None
+    sizes = (int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next((size * 1024 for size in sizes), None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from port_worker.bench.serving.pipe import NoAnswerError
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """All alike: a worker has one thread, and so has each process of LibRecommender's own server."""
 
 _END_S = 10.0

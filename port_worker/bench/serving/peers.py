@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -214,12 +214,12 @@ def peer_named(name: str) -> Peer:
     return Faiss() if name == FAISS else Arithmetic("exact" if name == ARITHMETIC else name)
 
 
-def main(name: str) -> None:
-    """Serve the peer of that name on the standard streams; a first line says whether it is there."""
+def main(make: Callable[[], Peer]) -> None:
+    """Serve a peer on the standard streams; a first line says whether it is there."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries print
     try:
-        peer = peer_named(name)
+        peer = make()
     except ImportError as error:
         answers.write(json.dumps({"missing": str(error)}) + "\n")
         return
@@ -229,4 +229,4 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(lambda: peer_named(sys.argv[1]))

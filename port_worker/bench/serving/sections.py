@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from port_worker.bench.serving import approximate, boot, bulk, embedding
+from port_worker.bench.serving import approximate, boot, bulk, embedding, networks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +27,7 @@ class Section:
 SECTIONS: Mapping[str, Section] = {
     "embedding": Section(embedding.measure, embedding.goals, embedding.tables),
     "approximate": Section(approximate.measure, approximate.goals, approximate.tables),
+    "networks": Section(networks.measure, networks.goals, networks.tables),
     "boot": Section(boot.measure, boot.goals, boot.tables),
     "bulk": Section(bulk.measure, bulk.goals, bulk.tables),
 }
