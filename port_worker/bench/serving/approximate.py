@@ -11,10 +11,11 @@ from typing import Any
 from rich.table import Table
 
 from port_worker.bench.goals import Goal, at_least
+from port_worker.bench.serving.agreement import share_found
 from port_worker.bench.serving.embedding import APPROXIMATELY, EXACTLY
 from port_worker.bench.serving.peer_process import PeerProcess
 from port_worker.bench.serving.peers import APPROXIMATE, ARITHMETIC, N
-from port_worker.bench.serving.pipe import NoAnswerError, timed_worker
+from port_worker.bench.serving.pipe import timed_worker
 from port_worker.bench.serving.plan import Plan, Tell
 from port_worker.bench.serving.rounds import Draw, interleaved, medians, of_peer, of_worker, times
 from port_worker.bench.serving.tables import milliseconds, ratio, share, table
@@ -27,6 +28,11 @@ _TIMES = 10.0
 _TRIED = 1000
 _AT_ONCE = 50
 _EXACT_WORKER, _APPROXIMATE_WORKER = "worker, exact", "worker, approximate"
+
+
+def steps(_plan: Plan) -> int:
+    """How many times `measure` tells of itself."""
+    return 1
 
 
 def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
@@ -56,17 +62,9 @@ def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
 
 def _recall(exact: PeerProcess, approximate: PeerProcess, users: int) -> float:
     batches = [range(start, min(start + _AT_ONCE, users)) for start in range(0, users, _AT_ONCE)]
-    return found_of([r for rows in batches for r in exact.ranked(rows)], [
+    return share_found([r for rows in batches for r in exact.ranked(rows)], [
         r for rows in batches for r in approximate.ranked(rows)
     ])  # fmt: skip
-
-
-def found_of(best: Sequence[Sequence[int]], found: Sequence[Sequence[int]]) -> float:
-    """The share of `best` that was found: the mean over users, 0..1. Raises NoAnswerError where items are missing."""
-    if [len(one) for one in best] != [len(one) for one in found]:
-        raise NoAnswerError("the approximate ranking gives fewer items than the exact one")
-    both = sum(len(set(one) & set(other)) for one, other in zip(best, found, strict=True))
-    return both / sum(map(len, best))
 
 
 def _row(in_flight: int, samples: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -96,7 +94,9 @@ def goals(found: Mapping[str, Any]) -> list[Goal]:
 def tables(found: Mapping[str, Any]) -> list[Table | str]:
     """For people."""
     names = (ARITHMETIC, APPROXIMATE, _EXACT_WORKER, _APPROXIMATE_WORKER)
-    shown = table("items", "d", "in flight", *(f"{name} ms" for name in names), "arithm. times", "worker times", "recall@10")
+    shown = table(
+        "items", "d", "in flight", *(f"{name} ms" for name in names), "arithm. times", "worker times", "recall@10"
+    )
     for row in found["rows"]:
         shown.add_row(
             f"{found['items']:,}",

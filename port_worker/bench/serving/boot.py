@@ -36,6 +36,11 @@ _SETTLING_CALLS = 20
 _SHARED, _SHARED_QUICK = Size(1_000_000, 64), Size(4_000, 16, users=500)
 
 
+def steps(_plan: Plan) -> int:
+    """How many times `measure` tells of itself."""
+    return 3
+
+
 def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
     """`boot`: seconds to the hello, calls in milliseconds, memory, all of the fixture's ALS; `shared`: of workers."""
     with tempfile.TemporaryDirectory(prefix="port-worker-bench-") as folder:

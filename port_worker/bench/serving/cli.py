@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 from port_worker.bench.output import check_writable, write_json
-from port_worker.bench.progress import say
 
 MET, FAILED, UNUSABLE, BREACHED, INTERRUPTED = 0, 1, 2, 99, 130
 
@@ -65,12 +64,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _measured(args: argparse.Namespace) -> dict[str, Any]:
     from port_worker.bench.serving.plan import Plan
+    from port_worker.bench.serving.progress import telling
     from port_worker.bench.serving.report import show
     from port_worker.bench.serving.sections import SECTIONS as ALL
     from port_worker.bench.serving.summary import summarize
 
     plan = Plan(args.quick, args.rounds or (2 if args.quick else 7), args.all_networks)
-    summary = summarize(ALL, args.only or list(ALL), plan, say)
+    wanted = {name: section for name, section in ALL.items() if name in (args.only or ALL)}
+    with telling(sum(section.steps(plan) for section in wanted.values())) as tell:
+        summary = summarize(wanted, plan, tell)
     show(summary, ALL, sys.stderr if args.json == "-" else sys.stdout)
     write_json(summary, args.json)
     return summary

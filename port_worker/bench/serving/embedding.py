@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from port_worker.bench.goals import Goal, at_least, at_most
+from port_worker.bench.serving.agreement import share_found
 from port_worker.bench.serving.peer_process import PeerProcess
 from port_worker.bench.serving.peers import ARITHMETIC, FAISS, LIBRECOMMENDER, N
 from port_worker.bench.serving.pipe import NoAnswerError, TimedWorker, timed_worker
@@ -32,8 +33,13 @@ _RATE_TIMES = 5.0
 _SIZES = tuple(Size(items, factors) for items in (4_000, 100_000, 1_000_000) for factors in (16, 64))
 _QUICK = (Size(4_000, 16, users=500),)
 _CHECKED_USERS = 64
-_AGREE = 0.99
-"""Of the items that two find: less than all, since scores that differ in the last bit change places."""
+_AGREE = 0.95
+"""Of the items that two find: less than all, since faiss gives what a user has met too, and near ties change places."""
+
+
+def steps(plan: Plan) -> int:
+    """How many times `measure` tells of itself."""
+    return len(_QUICK if plan.quick else _SIZES)
 
 
 def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
@@ -76,15 +82,10 @@ def check_agreement(world: World, worker: TimedWorker, peer: PeerProcess) -> Non
     """Raises NoAnswerError unless both find the same items: what differs need not be compared in speed."""
     rows = list(range(min(_CHECKED_USERS, len(world.user_ids))))
     ours = worker.recommended(world.users(rows), N)
-    share = agreement(ours, [[world.item_ids[item].decode() for item in items] for items in peer.ranked(rows)])
-    if peer.name != FAISS and share < _AGREE:
+    theirs = [[world.item_ids[item].decode() for item in items] for items in peer.ranked(rows)]
+    share = share_found(theirs, ours)
+    if share < _AGREE:
         raise NoAnswerError(f"{peer.name} and the worker agree in {share:.0%} of the items only")
-
-
-def agreement(ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[str]]) -> float:
-    """The share of `theirs` that are among `ours`, 0..1."""
-    both = sum(len(set(one) & set(other)) for one, other in zip(ours, theirs, strict=True))
-    return both / sum(map(len, theirs))
 
 
 def _row(in_flight: int, samples: Mapping[str, Sequence[float]]) -> dict[str, Any]:
@@ -133,12 +134,8 @@ def _of_100k(world: Mapping[str, Any] | None, factors: int) -> list[Goal]:
             many["worker_over_librecommender"],
             5.0,
         ),
-        at_most(
-            f"{name}, 1 at once: arithmetic at most 1.3 times as long as faiss", one["arithmetic_to_faiss"], 1.3
-        ),
-        at_most(
-            f"{name}, 64 at once: arithmetic at most 1.3 times as long as faiss", many["arithmetic_to_faiss"], 1.3
-        ),
+        at_most(f"{name}, 1 at once: arithmetic at most 1.3 times as long as faiss", one["arithmetic_to_faiss"], 1.3),
+        at_most(f"{name}, 64 at once: arithmetic at most 1.3 times as long as faiss", many["arithmetic_to_faiss"], 1.3),
     ]
 
 

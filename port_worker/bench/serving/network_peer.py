@@ -1,7 +1,7 @@
 """LibRecommender's ranking networks as peers: `python -m port_worker.bench.serving.network_peer SPEC`.
 
-SPEC is JSON: {"network": name, "items": n, "users": n}. Opening a folder trains the network, barely, and publishes it in
-the folder: in `full`, and behind a retriever in `two_stage_N` for each number of candidates. Then it is a peer as others
+SPEC is JSON: {"network": name, "items": n, "users": n}. Opening a folder trains the network, briefly, and publishes it
+there: in `full`, and behind a retriever in `two_stage_N` for each number of candidates. Then it is a peer as others
 are: `recommend_user` of the very model that was published.
 """
 

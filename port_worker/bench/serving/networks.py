@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from port_worker.bench.goals import Goal, at_least, at_most
-from port_worker.bench.serving.approximate import found_of
+from port_worker.bench.serving.agreement import share_found
 from port_worker.bench.serving.embedding import WORKER
 from port_worker.bench.serving.memory import peak, resident
 from port_worker.bench.serving.network_peer import CANDIDATES, FULL, Spec, two_stage
@@ -36,6 +36,11 @@ _WAITING = 64
 _TRIED, _AGREEMENT_USERS = 100, 8
 _AGREE = 0.95
 """Of the items that two find: TensorFlow and numpy add in different orders, and many scores are nearly the same."""
+
+
+def steps(plan: Plan) -> int:
+    """How many times `measure` tells of itself."""
+    return 2 * len(ALL if plan.all_networks else CHOSEN)
 
 
 def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def _checked_agreement(
     spec: Spec, ours: Sequence[Sequence[str]], theirs: Sequence[Sequence[int]], items: Sequence[str]
 ) -> float:
     """Raises NoAnswerError where the worker finds other items: what differs need not be compared in speed."""
-    found = found_of([[items[row] for row in rows] for rows in theirs], ours[: len(theirs)])
+    found = share_found([[items[row] for row in rows] for rows in theirs], ours[: len(theirs)])
     if found < _AGREE:
         raise NoAnswerError(f"LibRecommender's {spec.network} and the worker agree in {found:.0%} of the items only")
     return found
@@ -112,7 +117,7 @@ def _two_stage(
         "candidates": candidates,
         "full_to_two_stage": times(measured, WORKER, name),
         "librecommender_to_two_stage": times(measured, LIBRECOMMENDER, name),
-        "recall": found_of(full, worker.recommended(users, N)),
+        "recall": share_found(full, worker.recommended(users, N)),
     }
 
 

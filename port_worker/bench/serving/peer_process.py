@@ -14,18 +14,23 @@ from typing import Any
 
 from port_worker.bench.serving.pipe import NoAnswerError
 
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
 """All alike: a worker has one thread, and so has each process of LibRecommender's own server."""
 
 _END_S = 10.0
 
 
 class PeerProcess:
-    """The program of `peers` for one peer; a context manager that ends it. `missing` says what it lacks, if anything."""
+    """The program of one peer; a context manager that ends it. `missing` says what it lacks, if anything."""
 
     def __init__(self, name: str, module: str = "port_worker.bench.serving.peers") -> None:
         self.name = name
-        self._said = tempfile.TemporaryFile()  # what its libraries print; closed with this object
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  what its libraries print; closed with this object
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, name],
             stdin=subprocess.PIPE,

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -89,7 +90,7 @@ def _librecommender_model(catalogue: CatalogueArrays, vectors: EmbeddingArrays, 
     consumed, ends = catalogue.consumed_items.tolist(), catalogue.consumed_indptr.tolist()
     info = DataInfo(
         interaction_data=pd.DataFrame({"user": [], "item": [], "label": []}),
-        user_consumed={row: consumed[start:end] for row, (start, end) in enumerate(zip(ends, ends[1:], strict=False))},
+        user_consumed={row: consumed[start:end] for row, (start, end) in enumerate(pairwise(ends))},
         item_consumed={},
         user_unique_vals=user_ids,
         item_unique_vals=_texts(catalogue.item_ids),

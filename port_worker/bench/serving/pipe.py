@@ -1,7 +1,7 @@
 """A worker at the other end of its pipes, and the time that each of its answers takes.
 
-A call is encoded before the clock starts and its answer is decoded after it has stopped: both are the host's work, which
-the BEAM does in its own time. All that lies between, from the write of a frame to the last byte of the answer, counts.
+A call is encoded before the clock starts and its answer is decoded after it has stopped: both are the host's work,
+which the BEAM does in its own time. All between the write of a frame and the last byte of the answer counts.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Flow:
 
 class TimedWorker(WorkerHost):
     """A `WorkerHost` that also sends what was encoded before, and tells when the answers came."""
+
+    def __enter__(self) -> TimedWorker:
+        return self
 
     def encoded(self, op: str, calls: Iterable[Mapping[str, Any]]) -> list[tuple[int, bytes]]:
         """The id and the payload of each call, to be sent later, by `closed_loop`."""

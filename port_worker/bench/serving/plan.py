@@ -12,7 +12,7 @@ Tell: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """`quick`: a look at whether all of it runs, on sizes that no goal is about. `rounds`: every peer has a turn in each.
+    """`quick`: a look at whether all of it runs, on sizes that no goal is about. `rounds`: each peer has a turn in one.
 
     sample_ms: about as long is a turn, or one call where that is longer. all_networks: all of those there are.
     """

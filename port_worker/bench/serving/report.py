@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -16,14 +17,12 @@ _MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "[yell
 
 
 def show(summary: Mapping[str, Any], sections: Mapping[str, Section], stream: IO[str]) -> None:
-    """Write the machine, the tables of the sections that were measured, and the goals."""
+    """Write the machine, the tables of the sections, and the goals."""
     console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _WIDTH)
     console.print(machine_line(summary["machine"]), markup=False)
     for name, found in summary["sections"].items():
-        if found is None:
-            continue
         for one in sections[name].tables(found):
-            console.print(one, **({} if isinstance(one, Table) else {"markup": False}))
+            console.print(one if isinstance(one, Table) else escape(one))
     for goal in summary["goals"]:
         observed = "" if goal["met"] is None else f"{goal['observed']}, "
         console.print(f"{goal['text']}: {observed}{_MARKS[goal['met']]}")

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """One part. What `measure` finds is JSON-like, and what `goals` and `tables` take."""
+    """One part. What `measure` finds is JSON-like, and what `goals` and `tables` take; it tells of so many `steps`."""
 
+    steps: Callable[[Plan], int]
     measure: Callable[[Plan, Tell], dict[str, Any]]
     goals: Callable[[Mapping[str, Any]], list[Goal]]
     tables: Callable[[Mapping[str, Any]], list[Table | str]]
 
 
 SECTIONS: Mapping[str, Section] = {
-    "embedding": Section(embedding.measure, embedding.goals, embedding.tables),
-    "approximate": Section(approximate.measure, approximate.goals, approximate.tables),
-    "networks": Section(networks.measure, networks.goals, networks.tables),
-    "boot": Section(boot.measure, boot.goals, boot.tables),
-    "bulk": Section(bulk.measure, bulk.goals, bulk.tables),
+    "embedding": Section(embedding.steps, embedding.measure, embedding.goals, embedding.tables),
+    "approximate": Section(approximate.steps, approximate.measure, approximate.goals, approximate.tables),
+    "networks": Section(networks.steps, networks.measure, networks.goals, networks.tables),
+    "boot": Section(boot.steps, boot.measure, boot.goals, boot.tables),
+    "bulk": Section(bulk.steps, bulk.measure, bulk.goals, bulk.tables),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from port_worker.bench.serving.sections import Section
 
 
-def summarize(sections: Mapping[str, Section], wanted: Sequence[str], plan: Plan, tell: Tell) -> dict[str, Any]:
-    """Measure those wanted. The summary is JSON-like: what each found (None: not wanted), their goals, the machine.
+def summarize(sections: Mapping[str, Section], plan: Plan, tell: Tell) -> dict[str, Any]:
+    """Measure those sections. The summary is JSON-like: what each found, their goals, the machine.
 
     Raises NoAnswerError, HostError, OSError.
     """
-    found = {
-        name: section.measure(plan, lambda text, name=name: tell(f"{name}: {text}")) if name in wanted else None
-        for name, section in sections.items()
-    }
-    goals = [goal for name, one in found.items() if one is not None for goal in sections[name].goals(one)]
+    found = {name: section.measure(plan, _named(name, tell)) for name, section in sections.items()}
+    goals = [goal for name, one in found.items() for goal in sections[name].goals(one)]
     return {
         "sections": found,
         "goals": [asdict(goal) for goal in goals],
@@ -31,3 +28,7 @@ def summarize(sections: Mapping[str, Section], wanted: Sequence[str], plan: Plan
         "plan": asdict(plan),
         "machine": described(),
     }
+
+
+def _named(section: str, tell: Tell) -> Tell:
+    return lambda text: tell(f"{section}: {text}")

@@ -1,4 +1,4 @@
-"""Networks that are trained for the bench: a little, on synthetic meetings that cover the whole catalogue."""
+"""Networks that are trained for the bench: briefly, on synthetic meetings that cover the whole catalogue."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ from port_worker.training.progress import Reporter
 if TYPE_CHECKING:
     from port_worker.store.manifest import Json
 
-_PARAMS: Mapping[str, object] = {"n_epochs": 1, "batch_size": 2048, "seed": 3}
+_PARAMS: Mapping[str, object] = {"n_epochs": 3, "batch_size": 2048, "seed": 3}
 _RETRIEVER_PARAMS: Mapping[str, object] = {"n_epochs": 5, "seed": 3}
 _TASTES = 50
-_POPULAR = 10
-"""Of each user's items, those that everybody meets more or less; the others are of their own taste."""
+_OWN, _POPULAR = 60, 10
+"""Items of each user: of their own taste, and those that everybody meets more or less."""
+
+_STEEP = 3.0
+"""How much more often the first of many items is met than the last."""
 
 
 def publish_stages(folder: Path, spec: Spec) -> Any:
@@ -49,20 +52,26 @@ def publish_stages(folder: Path, spec: Spec) -> Any:
 
 
 def meetings(items: int, users: int, seed: int = 5) -> TrainingData:
-    """Every item is met by one user of its taste, and the popular ones by many."""
+    """Each user meets items of one taste, the first of it more often, and some that everybody meets.
+
+    Every item is met at least once, so that all of them are in the catalogue.
+    """
     random = np.random.default_rng(seed)
-    tastes = min(_TASTES, users)
-    item_rows = random.permutation(items)
+    tastes = min(_TASTES, users, items)
+    size = items // tastes
+    user_rows = np.repeat(np.arange(users), _OWN + _POPULAR)
+    own = (random.random((users, _OWN)) ** _STEEP * size).astype(np.int64) * tastes
+    own += (np.arange(users) % tastes)[:, None]
+    popular = (random.random((users, _POPULAR)) ** _STEEP * items).astype(np.int64)
     # Users of a taste take turns with its items.
-    turns = np.arange(items) // tastes % (users // tastes)
-    own = (np.arange(items) % tastes) + turns * tastes
-    popular = (random.random(users * _POPULAR) ** 3 * items).astype(np.int64)
-    user_rows = np.concatenate([own, np.repeat(np.arange(users), _POPULAR)])
-    order = random.permutation(len(user_rows))
+    turns = np.arange(items) % tastes + np.arange(items) // tastes % (users // tastes) * tastes
+    pairs_users = np.concatenate([turns, user_rows])
+    pairs_items = np.concatenate([np.arange(items), np.concatenate([own, popular], axis=1).ravel()])
+    order = random.permutation(len(pairs_users))
     return dataset.prepare(
         Interactions(
-            users=uuids(random, users)[user_rows[order]],
-            items=uuids(random, items)[np.concatenate([item_rows, popular])[order]],
+            users=uuids(random, users)[pairs_users[order]],
+            items=uuids(random, items)[random.permutation(items)[pairs_items[order]]],
             weights=np.ones(len(order), dtype=np.float32),
             times=np.arange(len(order), dtype=np.int64),
         )
