@@ -26,6 +26,8 @@ ARROWS = {
     "port_worker.bench": {
         *("port_worker.host", "port_worker.sources", "port_worker.fixture", "port_worker.config", "protocol"),
         "port_worker.allocator",
+        # `bench serving`: the arithmetic alone, synthetic models, and networks that are trained for it.
+        *("port_worker.serving", "port_worker.store", "port_worker.training"),
     },
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
     "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
