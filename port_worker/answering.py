@@ -56,7 +56,6 @@ class Answering:
 
     def _recommend_many(self, model: ServedModel, work: Work) -> Iterator[list[Outcome]]:
         arguments: RecommendMany = work.arguments
-        self._check_reply(arguments)
         request = ManyRequest(
             arguments.users,
             arguments.n,
@@ -78,8 +77,9 @@ class Answering:
         )
         yield [(work, result)]
 
-    def _check_reply(self, arguments: RecommendMany) -> None:
-        """Before the work: each item of each user takes a place of four bytes and a score of four."""
+    def check_reply(self, arguments: RecommendMany) -> None:
+        """Before the work: each item of each user takes a place of four bytes and a score of four. Raises ProtocolError
+        for more than a frame holds."""
         size, most = len(arguments.users) * arguments.n * 8, self._limits.max_frame_bytes
         if size > most:
             expected, got = f"at most {most} bytes", f"{size} bytes for the items of {len(arguments.users)} users alone"
