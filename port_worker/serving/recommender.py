@@ -150,7 +150,8 @@ class Recommender:
         learnt = NOTHING if row is None else History(*self.catalogue.learnt(row))
         if fed is None:
             return Subject(row, *learnt, fresh=False, features=features)
-        return Subject(row, *with_fed(learnt, fed), fresh=True, features=features)
+        now = with_fed(NOTHING if row is None else History(*self.catalogue.consumed(row)), fed)
+        return Subject(row, *now, fresh=not now.equals(learnt), features=features)
 
     def _recent(self, recent: Ids | None) -> tuple[NDArray[np.int32] | None, list[str]]:
         if recent is None:
