@@ -37,9 +37,7 @@ class NetworkProgram:
         """The scores of these items for one of the subjects. Its values are not repeated for each of its pairs."""
         return self._pairs(subjects, rows, slice(place, place + 1))
 
-    def of_many(
-        self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
+    def of_many(self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The scores of pairs: `owners` are places among the subjects."""
         return self._pairs(subjects, rows, owners)
 

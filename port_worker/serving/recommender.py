@@ -13,10 +13,9 @@ from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.diversity import pool_size, select
 from port_worker.serving.freshness import Fed, Freshness, Hidden, Moment
 from port_worker.serving.history import NOTHING, History, with_fed
-from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
+from port_worker.serving.ranking import OptionError, Ranked, Ranking, Scorer, Source, Wanted
 from port_worker.serving.requests import Id, Ids, RecommendRequest
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
