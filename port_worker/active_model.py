@@ -10,8 +10,9 @@ from typing import Any
 from port_worker.config import Settings
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.opening import Opening, ServedModel, open_model
+from port_worker.serving.steps import Steps, finish
 from port_worker.serving.warming import warm
-from port_worker.store.errors import ModelDamaged, StoreError
+from port_worker.store.errors import FeedbackUnavailable, ModelDamaged, StoreError
 from port_worker.store.live import LiveStore
 from port_worker.store.manifest import Manifest
 from port_worker.store.models import ModelStore, StoredVersion
@@ -35,6 +36,7 @@ class ActiveModel:
         self._opening = Opening(settings.index, settings.threads)
         self._model: ServedModel | None = None
         self._damage: ModelDamaged | None = None
+        self._forgetting: Iterator[None] | None = None
 
     @property
     def serving(self) -> ServedModel:
@@ -46,6 +48,11 @@ class ActiveModel:
         raise ProtocolError("no_model", "model: expected a trained model, got none; call retrain first")
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether there is a served model."""
+        return self._model is not None
+
+    @property
     def catalogue(self) -> Catalogue | None:
         """The served model's users and items, None where there is no model."""
         return self._model.recommender.catalogue if self._model is not None else None
@@ -55,7 +62,7 @@ class ActiveModel:
         damaged: list[ModelDamaged] = []
         for version in self._candidates(damaged):
             try:
-                self._model = self._load_whole(version)
+                self._model = finish(self._open(version))
                 break
             except ModelDamaged as error:
                 damaged.append(error)
@@ -75,15 +82,14 @@ class ActiveModel:
             yield active
         yield from (stored.version for stored in self.store.versions() if stored.version != active)
 
-    def _load_whole(self, version: str) -> ServedModel:
-        for _slice in self.store.verify(version):
-            pass
-        return self._open(version)
-
-    def _open(self, version: str) -> ServedModel:
+    def _open(self, version: str) -> Steps[ServedModel]:
+        yield from self.store.verify(version)
         model = open_model(self.store, version, self._live, self._opening)
-        for _slice in warm(model.recommender):
-            pass
+        yield
+        try:
+            yield from warm(model.recommender)
+        except FeedbackUnavailable as error:  # calls are told so, until the file can be read
+            sys.stderr.write(f"port_worker: {error}\n")
         gc.collect()
         gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
         return model
@@ -91,14 +97,22 @@ class ActiveModel:
     def swap(self, version: str) -> Iterator[None]:
         """Check, load and warm a version in slices, then serve it and make it active. Raises StoreError, OSError.
 
-        What it has learnt of the feedback is forgotten then, in slices too.
+        What it has learnt of the feedback is there for `forget` to drop.
         """
-        yield from self.store.verify(version)
-        model = self._open(version)
+        model = yield from self._open(version)
         yield
         self.store.activate(version)
         self._model, self._damage = model, None
-        yield from self._forget_learnt(model)
+        self._forgetting = self._forget_learnt(model)
+
+    def forget(self) -> bool:
+        """Drop a slice of the feedback that the last swap's model has learnt. Returns whether there is more to do."""
+        if self._forgetting is None:
+            return False
+        for _slice in self._forgetting:
+            return True
+        self._forgetting = None
+        return False
 
     def _forget_learnt(self, model: ServedModel) -> Iterator[None]:
         """Drop the feedback that the model has learnt; where that cannot be, it counts twice until another does."""

@@ -56,7 +56,6 @@ class Answering:
 
     def _recommend_many(self, model: ServedModel, work: Work) -> Iterator[list[Outcome]]:
         arguments: RecommendMany = work.arguments
-        self._check_reply(arguments)
         request = ManyRequest(
             arguments.users,
             arguments.n,
@@ -78,8 +77,9 @@ class Answering:
         )
         yield [(work, result)]
 
-    def _check_reply(self, arguments: RecommendMany) -> None:
-        """Before the work: each item of each user takes a place of four bytes and a score of four."""
+    def check_reply(self, arguments: RecommendMany) -> None:
+        """Before the work: each item of each user takes a place of four bytes and a score of four. Raises ProtocolError
+        for more than a frame holds."""
         size, most = len(arguments.users) * arguments.n * 8, self._limits.max_frame_bytes
         if size > most:
             expected, got = f"at most {most} bytes", f"{size} bytes for the items of {len(arguments.users)} users alone"
@@ -113,9 +113,13 @@ def _step(steps: Steps[T]) -> tuple[T] | None:
     return None
 
 
+_OPTION_OF = {"metric": "dot"}
+"""What a model must have for an argument, where that has another name."""
+
+
 def refusal(error: OptionError, model: ServedModel) -> ProtocolError:
     """The error for an option that the model cannot honour, or not with this value."""
-    if error.field in SUPPORT and error.field not in model.options:
+    if error.field in SUPPORT and _OPTION_OF.get(error.field, error.field) not in model.options:
         supported_by = SUPPORT[error.field]
         message = f"{error.field}: expected a model that honours it ({supported_by}), got {model.algorithm}"
         details = {"field": error.field, "algorithm": model.algorithm, "kind": model.kind, "supported_by": supported_by}

@@ -85,10 +85,12 @@ class Jobs:
         return None
 
     def expired(self) -> list[Outcome]:
-        """The calls of jobs whose deadline has passed; they are dropped."""
+        """The calls of jobs, and bulk calls that wait, whose deadline has passed; they are dropped."""
         now = self._clock()
-        late = [(job, work) for job in self._running for work in job.open.values() if work.expires_at <= now]
-        return [(job.open.pop(work.call_id), too_late(work)) for job, work in late]
+        late = self._scheduler.expired(Lane.BULK)
+        for job in self._running:
+            late += [job.open.pop(work.call_id) for work in [*job.open.values()] if work.expires_at <= now]
+        return [(work, too_late(work)) for work in late]
 
     @property
     def _running(self) -> list[Job]:

@@ -73,6 +73,14 @@ class Scheduler:
             (expired if work.expires_at <= now else due).append(work)
         return due, expired
 
+    def expired(self, lane: Lane) -> list[Work]:
+        """Take out what waits in the lane past its deadline: for one where few calls wait for long."""
+        now = self._clock()
+        late = [work for work in self._queues[lane] if work.expires_at <= now]
+        for work in late:
+            self._queues[lane].remove(work)
+        return late
+
     def waiting(self, lane: Lane) -> int:
         """How many calls wait in the lane."""
         return len(self._queues[lane])

@@ -18,6 +18,7 @@ from port_worker.answering import Answering, Outcome
 from port_worker.config import Settings
 from port_worker.feeding import ROWS_AT_ONCE, Feeding
 from port_worker.jobs import Jobs, defect, too_late
+from port_worker.rehearsal import rehearse
 from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
 from port_worker.serving.bulk import Pace
@@ -104,6 +105,8 @@ class Service:
         self._model.store.sweep_staging()
         damaged = self._model.load_at_start()
         report_damage(damaged)
+        if self._model.is_loaded:
+            rehearse(self._model.serving, self._answering, self._codec, self._limits)
         self._session.become_ready()
         self._send(Hello(self._hello()))
         for error in damaged:
@@ -128,7 +131,24 @@ class Service:
         except ProtocolError as error:
             error.call_id = call.id
             raise
-        self._scheduler.add(self._work(call, arguments))
+        work = self._work(call, arguments)
+        try:
+            if work.lane is Lane.BULK:
+                self._check_bulk(arguments)
+        except ProtocolError as error:
+            self._finish(work, error)
+        else:
+            self._scheduler.add(work)
+
+    def _check_bulk(self, arguments: Arguments) -> None:
+        """What is known to fail need not wait for its turn, which may take seconds. Raises ProtocolError."""
+        waiting, most = self._scheduler.waiting(Lane.BULK), self._limits.max_bulk
+        if waiting >= most:
+            message = f"call: expected at most {most} bulk calls to wait, got one more"
+            raise ProtocolError("overloaded", message, {"field": "call", "limit": most})
+        if isinstance(arguments, RecommendMany):
+            _model = self._model.serving  # that there is none is said first
+            self._answering.check_reply(arguments)
 
     def _work(self, call: Call, arguments: Any) -> Work:
         now = self._clock()
@@ -148,7 +168,8 @@ class Service:
         if self._retraining.swapping or self._retraining.look_at <= self._clock():
             self.trainer_readable()
         self._end_drains()
-        return self._jobs.busy or self._scheduler.any(Lane.AT_ONCE) or self._retraining.swapping
+        forgetting = self._forget()
+        return forgetting or self._jobs.busy or self._scheduler.any(Lane.AT_ONCE) or self._retraining.swapping
 
     def _perform(self, work: Work) -> None:
         try:
@@ -201,6 +222,14 @@ class Service:
             self._send(Event("model_activated", self._model.summary() or {}))
             for work in self._running("retrain"):
                 self._answer(work, result)
+
+    def _forget(self) -> bool:
+        """Go on to drop the feedback that a new model has learnt. Returns whether there is more of it."""
+        try:
+            return self._model.forget()
+        except Exception:  # noqa: BLE001 a defect here costs nobody an answer
+            defect()
+            return False
 
     def _running(self, op: str) -> list[Work]:
         """The calls of an op that goes on between steps; at most one `retrain`, none once it was given up."""

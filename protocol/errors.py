@@ -70,7 +70,7 @@ CODES: Mapping[str, CodeFacts] = {
     "feedback_unavailable": _worker("what was fed cannot be kept: the home cannot be written", retryable=True),
     "deadline_exceeded": _worker("the call's deadline passed before its answer was ready", retryable=True),
     "cancelled": _caller("the host cancelled the call"),
-    "overloaded": _worker("more is in flight than limits.max_in_flight", retryable=True),
+    "overloaded": _worker("more is in flight than limits.max_in_flight, or waits than limits.max_bulk", retryable=True),
     "draining": _worker("the worker accepts no more work; ask another", retryable=True),
     "internal": _worker("a defect in the worker; its log has the traceback", retryable=False),
 }

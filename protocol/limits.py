@@ -41,6 +41,10 @@ class Limits(TermLimits):
     max_batch: int = 64
     """Calls of one model call: measured, larger batches add latency and no throughput."""
 
+    max_bulk: int = 8
+    """Bulk calls that wait, behind the one that is done; past it `overloaded`. Each takes seconds: more would only wait
+    for longer than anybody does."""
+
     max_items: int = 10_000
     """Items that one call may ask for: a reply of 450 kB."""
 
@@ -80,6 +84,7 @@ FLOORS: Mapping[str, int] = {
     "max_frame_bytes": 16 * 1024,
     "max_in_flight": 1,
     "max_batch": 1,
+    "max_bulk": 1,
     "max_items": 1,
     "max_exclude": 0,
     "max_users": 1,

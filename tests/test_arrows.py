@@ -24,15 +24,17 @@ ARROWS = {
         *("port_worker.training.catalogue", "port_worker.training.errors"),
     },
     "port_worker.bench": {
-        *("port_worker.host", "port_worker.sources", "port_worker.fixture", "port_worker.config", "protocol"),
+        *("port_worker.host", "port_worker.sources", "port_worker.config", "protocol"),
         "port_worker.allocator",
+        # `bench serving`: the arithmetic alone, synthetic models, and networks that are trained for it.
+        *("port_worker.serving", "port_worker.store", "port_worker.training"),
     },
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
     "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
     "port_worker.scheduler": {"protocol"},
     "port_worker.stdio": set(),
     "port_worker.recording": {"protocol"},
-    "port_worker.status": set(),
+    "port_worker.status": {"port_worker.scheduler"},
     "port_worker.allocator": {"protocol"},
     "port_worker.config": {"protocol"},
     "port_worker.loop": {
@@ -44,19 +46,30 @@ ARROWS = {
     },
     "port_worker.cli": {"port_worker.stdio"},
     "port_worker.__main__": {"port_worker.cli"},
-    "port_worker.active_model": {"port_worker.serving", "port_worker.store", "protocol"},
+    "port_worker.active_model": {"port_worker.config", "port_worker.serving", "port_worker.store", "protocol"},
+    "port_worker.answering": {
+        *("port_worker.scheduler", "port_worker.serving", "port_worker.store.errors", "protocol"),
+    },
+    "port_worker.feeding": {
+        *("port_worker.active_model", "port_worker.answering", "port_worker.scheduler", "port_worker.serving.ids"),
+        *("port_worker.store", "protocol"),
+    },
+    "port_worker.jobs": {"port_worker.answering", "port_worker.scheduler", "port_worker.status", "protocol"},
     "port_worker.retraining": {
         *("port_worker.active_model", "port_worker.config", "port_worker.store", "port_worker.training", "protocol"),
     },
     "port_worker.service": {
-        *("port_worker.active_model", "port_worker.retraining", "port_worker.scheduler", "port_worker.status"),
-        *("port_worker.config", "port_worker.serving", "port_worker.store", "protocol"),
+        *("port_worker.active_model", "port_worker.answering", "port_worker.feeding", "port_worker.jobs"),
+        *("port_worker.retraining", "port_worker.scheduler", "port_worker.status", "port_worker.config"),
+        *("port_worker.serving", "port_worker.store", "protocol"),
     },
 }
 """Room to the rooms that it may import. `port_worker` itself (its version) is open to all; `cli` imports by name."""
 
 FOREIGN = {
     "protocol": {"numpy", "msgpack"},
+    "port_worker.store": {"numpy"},
+    "port_worker.serving": {"numpy"},
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),
 }
@@ -108,6 +121,12 @@ def test_a_room_imports_only_the_rooms_that_its_arrows_reach(room: str) -> None:
         if name.split(".")[0] in {"protocol", "port_worker"} and not is_allowed(name, room)
     ]
     assert against == []
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_no_arrow_leads_where_nobody_goes(room: str) -> None:
+    used = {name for member, path in MODULES.items() if is_within(member, room) for name in imports(path)}
+    assert [arrow for arrow in ARROWS[room] if not any(is_within(name, arrow) for name in used)] == []
 
 
 @pytest.mark.parametrize("room", FOREIGN)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from port_worker.serving.steps import Steps, finish
 from port_worker.serving.subject import Subject
 from port_worker.serving.topk import top_k
 from port_worker.serving.votes import Votes, stretches
@@ -16,10 +17,6 @@ from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFa
 
 _PAIRS_AT_ONCE = 1 << 18
 """Pairs of an item and its user that are counted before others may run: a millisecond or two."""
-
-T = TypeVar("T")
-Steps = Generator[None, None, T]
-"""Work in slices, which ends with its result."""
 
 
 class Voters(Protocol):
@@ -72,7 +69,7 @@ class UserVoters:
             return bool(self._arrays.similarities[subject.row, 0] > 0)
         if self._facts.min_common == 1:
             return self._shares(subject)
-        return len(_result(self._alike(subject)).rows) > 0
+        return len(finish(self._alike(subject)).rows) > 0
 
     def votes(self, subject: Subject) -> Steps[Votes]:
         """As `Voters.votes`."""
@@ -92,13 +89,13 @@ class UserVoters:
     def _fold_in(self, subject: Subject) -> Steps[_Alike]:
         """The users most like somebody with these items, found as training finds them, equals in ascending row."""
         common = np.zeros(len(self._arrays.user_sizes), dtype=np.int32)
-        for users in self._users_of(subject.items):
+        for users in self._users_of(np.unique(subject.items)):  # to meet an item twice makes nobody more alike
             np.add.at(common, users, 1)
             yield
         if subject.row is not None:
             common[subject.row] = 0
         rows = np.flatnonzero(common >= self._facts.min_common)
-        similarities = self._similarities(len(subject.items), rows, common[rows].astype(np.float32))
+        similarities = self._similarities(len(np.unique(subject.items)), rows, common[rows].astype(np.float32))
         best = top_k(similarities, self._arrays.neighbours.shape[1])
         return _Alike(rows[best], similarities[best])
 
@@ -126,15 +123,3 @@ class UserVoters:
             return common / (np.float32(size) + sizes - common)
         found: NDArray[np.float32] = common / (np.sqrt(np.float32(size)) * np.sqrt(sizes))
         return found
-
-
-def _result(steps: Steps[T]) -> T:
-    """The result of work whose slices nobody waits between."""
-    results: list[T] = []
-
-    def run() -> Iterator[None]:
-        results.append((yield from steps))
-
-    for _ in run():
-        pass
-    return results[0]

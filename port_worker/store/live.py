@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from time import monotonic
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -109,7 +109,8 @@ class LiveStore:
 
     def look(self, users: Sequence[Id]) -> tuple[Totals, dict[Id, list[Fed]]]:
         """`totals` and `of_users`, of one moment."""
-        return self._read(lambda connection: (self._totals, self._of_users(connection, users)), (_NOTHING, {}))
+        nothing: dict[Id, list[Fed]] = {}
+        return self._read(lambda connection: (self._totals, self._of_users(connection, users)), (_NOTHING, nothing))
 
     def add(self, users: Ids, items: Ids, weights: Numbers, times: Numbers) -> int:
         """Keep up to MAX_BATCH rows, all or none, and drop the oldest arrivals past `max_rows`. Returns the rows kept.

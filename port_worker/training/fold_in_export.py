@@ -30,7 +30,7 @@ popular for users of few items (0.06 of 1). Of TwoTower, YouTubeRetrieval, RNN4R
 figures without an encoder. Maps find more than most learnt vectors, for they cannot learn a user by heart. Tried and
 left: the exact implicit part of SVD++ with a mean user's own (0.324), LightGCN's propagation from items (0.317); and
 for known users with new items, to move their own vector by the map of what is new (BPR 0.329, map 0.343; SVD 0.324,
-0.360; TwoTower 0.291, 0.351).
+0.360; TwoTower 0.291, 0.351). PinSage was not measured with its defaults, which train for long; it has GraphSage's.
 """
 
 from __future__ import annotations

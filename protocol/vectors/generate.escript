@@ -342,8 +342,8 @@ hello(Model) ->
     "#{protocol => 1,worker => #{name => <<\"port_worker\">>,version => <<\"0.1.0\">>,python => <<\"3.11.7\">>},"
     "os_pid => 4711,ops => [ping,status,recommend,recommend_many,similar,score,explain,feedback,hide_items,"
     "show_items,retrain,models,drain],limits => #{max_frame_bytes => 16777216,"
-    "max_in_flight => 4096,max_batch => 64,max_items => 10000,max_exclude => 30000,max_users => 100000,"
-    "max_feedback => 100000,max_recent => 1000,max_kinds => 256,max_features => 64,max_id_bytes => 255,"
+    "max_in_flight => 4096,max_batch => 64,max_bulk => 8,max_items => 10000,max_exclude => 30000,"
+    "max_users => 100000,max_feedback => 100000,max_recent => 1000,max_kinds => 256,max_features => 64,max_id_bytes => 255,"
     "max_terms => 32768,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
     "model => " ++ Model ++ "}".
 

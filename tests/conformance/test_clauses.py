@@ -69,7 +69,8 @@ def test_a_worker_without_a_model_is_judged_on_the_rest() -> None:
         *("ops.recommend-order", "ops.recommend-n", "ops.recommend-exclude", "ops.recommend-unknown"),
         *("ops.recommend-columns", "ops.recommend-exclude-column"),
         *("hello.model-kind", "ops.recommend-scored", "ops.recommend-kinds", "ops.unsupported-option"),
-        *("ops.recommend-many", "ops.recommend-many-rest", "ops.similar", "ops.unknown-item", "ops.score"),
+        *("ops.recommend-many", "ops.recommend-many-rest", "ops.recommend-many-too-large"),
+        *("ops.similar", "ops.unknown-item", "ops.score"),
         *("ops.explain", "ops.feedback-consumed", "ops.feedback-fold-in", "ops.hide-items", "ops.show-items"),
     }
 

@@ -17,7 +17,8 @@ NEED_A_MODEL = {
     *("ops.recommend-order", "ops.recommend-n", "ops.recommend-exclude", "ops.recommend-unknown"),
     *("ops.recommend-columns", "ops.recommend-exclude-column"),
     *("hello.model-kind", "ops.recommend-scored", "ops.recommend-kinds", "ops.unsupported-option"),
-    *("ops.recommend-many", "ops.recommend-many-rest", "ops.similar", "ops.unknown-item", "ops.score", "ops.explain"),
+    *("ops.recommend-many", "ops.recommend-many-rest", "ops.recommend-many-too-large"),
+    *("ops.similar", "ops.unknown-item", "ops.score", "ops.explain"),
 }
 
 WRITING = {

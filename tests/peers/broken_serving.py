@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from protocol.atoms import Atom
-from protocol.errors import ProtocolError
 from protocol.messages import Call
 from tests.peers.broken_defects import DEFECTS, codes, defect, greeting, results, takes
 from tests.peers.broken_worker import MODEL, Worker, atoms
@@ -71,15 +70,11 @@ results(
 )
 
 
-@defect("ops.recommend-kinds", "says no kinds that are known")
-class SaysNoKinds(Worker):
-    def left(self, args: dict[str, Any], without: Iterable[Any]) -> list[tuple[bytes, float]]:
-        try:
-            return super().left(args, without)
-        except ProtocolError as error:
-            raise ProtocolError(error.code, error.message) from None
-
-
+takes(
+    "ops.recommend-kinds",
+    "takes any kind",
+    instead("recommend", "kinds", lambda kinds: kinds == [b"no item has this id"], None),
+)
 takes(
     "ops.unsupported-option",
     "ignores features",

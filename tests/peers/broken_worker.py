@@ -186,10 +186,10 @@ class Worker:
     def perform(self, call: Call) -> None:
         if call.deadline_ms == 0:
             self.fail(call.id, "deadline_exceeded")
-        elif self.is_too_large(call):
-            self.fail(call.id, "reply_too_large")
         elif call.op in NEED_A_MODEL and self.model is None:
             self.fail(call.id, "no_model")
+        elif self.is_too_large(call):
+            self.fail(call.id, "reply_too_large")
         elif call.op == "retrain":
             self.start_retrain(call)
         elif call.op == "drain":

@@ -10,7 +10,6 @@ import pytest
 from port_worker.serving.opening import ServedModel, open_model
 from port_worker.serving.requests import RecommendRequest
 from port_worker.store.catalogue import CatalogueArrays
-from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.models import ModelStore
 from port_worker.training import catalogue, dataset, fit
 from port_worker.training.catalogue import ALGORITHMS
@@ -22,6 +21,7 @@ from port_worker.training.progress import Progress, Reporter
 from tests.models import NothingNew
 from tests.serving.asking import Seen, recommend
 from tests.training.conftest import make_interactions
+from tests.training.exports import vectors_of
 
 USERS_COMPARED = 200
 LENGTH = 10
@@ -48,11 +48,6 @@ def params_of(name: str, data: TrainingData, **given: object) -> catalogue.Param
 
 def silent(_progress: Progress) -> None:
     """Hear nothing."""
-
-
-def vectors_of(exported: Exported) -> EmbeddingArrays:
-    [found] = [part for part in exported.parts if isinstance(part, EmbeddingArrays)]
-    return found
 
 
 def served(name: str, exported: Exported, data: TrainingData, root: Path) -> ServedModel:
@@ -153,7 +148,7 @@ def test_the_least_data_is_enough(name: str, tmp_path: Path) -> None:
 def test_vectors_belong_to_the_ids_beside_them(data: TrainingData) -> None:
     """Items of a user's own taste score higher, which numbers mixed up would not show."""
     arrays = vectors_of(fit.fit("ALS", catalogue.validate("ALS", {}), data, Reporter(silent)))
-    kinds = ((1000 - data.item_ids) // 7) % 3
+    kinds = ((1000 - data.item_ids.astype(np.int64)) // 7) % 3
     number_of = {(user * 7919) % 1009: user for user in range(230)}
     tastes = np.array([number_of[int(user.decode()[5:])] for user in data.user_ids.tolist()]) % 3
     scores = arrays.user_vectors @ arrays.item_vectors.T

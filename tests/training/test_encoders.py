@@ -21,6 +21,7 @@ from port_worker.training.dataset import TrainingData
 from port_worker.training.encoder_export import encoder_arrays
 from port_worker.training.progress import Reporter
 from tests.training.conftest import N_ITEMS, N_USERS
+from tests.training.exports import vectors_of
 
 STRANGER = -1
 LANGUAGES = ("de", "en", "fr", "ja")
@@ -62,11 +63,11 @@ class Case(NamedTuple):
 
 def fitted(name: str, params: dict[str, object], data: TrainingData, folder: Path) -> Case:
     checked = fit.fitting_params(name, catalogue.validate(name, {**_QUICK, **params}), len(data.item_ids))
-    model, embedding = fit.fitted(name, checked, data, Reporter(lambda _: None))
+    model, exported = fit.fitted(name, checked, data, Reporter(lambda _: None))
     arrays = encoder_arrays(model, data)
     assert arrays is not None
     arrays.write(folder)
-    stored = EncoderArrays.open(folder, json.loads(json.dumps(arrays.description.to_json())), embedding)
+    stored = EncoderArrays.open(folder, json.loads(json.dumps(arrays.description.to_json())), vectors_of(exported))
     return Case(model, stored, ArrayEncoder(stored))
 
 

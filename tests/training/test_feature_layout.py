@@ -15,6 +15,7 @@ from port_worker.training.dataset import TrainingData
 from port_worker.training.feature_columns import Scale
 from port_worker.training.feature_layout import FeatureLayout, feature_layout
 from port_worker.training.progress import Reporter
+from tests.training.exports import vectors_of
 
 BOTH: frozenset[catalogue.Owner] = frozenset({"user", "item"})
 PLATFORMS = ("desktop", "mobile", "quest")
@@ -172,7 +173,7 @@ def test_the_mean_of_large_numbers_is_not_lost() -> None:
 def test_the_layout_feeds_the_model_itself(name: str, featured: TrainingData) -> None:
     """What a call's features become by the layout is what LibRecommender makes of them."""
     params = fit.fitting_params(name, catalogue.validate(name, {"n_epochs": 1, "seed": 3}), len(featured.item_ids))
-    model, arrays = fit.fitted(name, params, featured, Reporter(lambda progress: None))
+    model, exported = fit.fitted(name, params, featured, Reporter(lambda progress: None))
     layout = feature_layout(model.data_info, featured)
     assert layout is not None
     assert bool(layout.item_sparse.shape[1]) is (name == "TwoTower")
@@ -193,7 +194,7 @@ def test_the_layout_feeds_the_model_itself(name: str, featured: TrainingData) ->
         feed[model.modified_batch_size] = 1
     ours = model.sess.run(model.user_embeds, feed)[0]
     np.testing.assert_allclose(ours, theirs[: len(ours)], rtol=1e-4, atol=1e-6)
-    assert not np.allclose(arrays.user_vectors[3, : len(ours)], ours, rtol=1e-2)
+    assert not np.allclose(vectors_of(exported).user_vectors[3, : len(ours)], ours, rtol=1e-2)
 
 
 def index_of(layout: FeatureLayout, column: int, value: str) -> int:

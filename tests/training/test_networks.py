@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from port_worker.serving.ranking import FullRanking, Wanted
+from port_worker.serving.ranking import FullRanking, Ranked, Wanted
 from port_worker.serving.subject import Subject
-from port_worker.serving.topk import Ranked
 from port_worker.sources.features import UNKNOWN, DenseColumn, FeatureTable, SparseColumn
 from port_worker.training.dataset import TrainingData
 from tests.training.networks import NETWORKS, SEQUENTIAL, WITH_FEATURES, Case, arrays_of, fitted

@@ -34,11 +34,11 @@ def scored(world: World) -> None:
 
 @clause("ops.recommend-kinds", "`recommend`", needs=["ops.recommend"])
 def unknown_kind(world: World) -> None:
-    """a kind that no item has is refused, beside those that there are"""
+    """a kind that no item has is refused, by name"""
     with_options(world.peer)
     options(world.peer)
     facts = expect_error(world.peer.ask("recommend", {"user": STRANGER, "kinds": [_NO_ITEM]}), "invalid_argument")
-    expect(b"known" in facts["details"], "details with known", facts)
+    expect(b"kinds" in facts.get("message", b""), "a message that names kinds", facts)
 
 
 _ASKING: dict[bytes, dict[str, Any]] = {
@@ -119,9 +119,10 @@ def none_left(world: World) -> None:
 
 @clause("ops.recommend-many-too-large", "`recommend_many`")
 def too_large(world: World) -> None:
-    """a reply that would be above max_frame_bytes is refused at once, with reply_too_large"""
+    """a reply that would be above max_frame_bytes is refused with reply_too_large, before the work"""
     peer = world.peer
     offered(peer, "recommend_many")
+    options(peer)
     users, n, most = peer.limit("max_users"), peer.limit("max_items"), peer.limit("max_frame_bytes")
     if 8 * users * n <= most or 8 * users + 200 > most:
         raise SkippedError("no call that it takes asks for so much")

@@ -27,7 +27,7 @@ defmodule PortWorker.Atoms do
                 weight time weights times algorithm params retriever ranker retriever_params candidates)a
 
   @keys ~w(protocol worker name version python os_pid ops limits max_frame_bytes max_in_flight max_batch
-           max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes
+           max_bulk max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes
            max_terms max_depth max_map_pairs max_bignum_bytes max_atom_bytes users items rows bytes created_at
            active damaged versions algorithm kind options facts source exhausted ignored scored ids scores
            sources source_names n metric score method accepted unknown_users unknown_items stored changed
