@@ -48,6 +48,11 @@ class ActiveModel:
         raise ProtocolError("no_model", "model: expected a trained model, got none; call retrain first")
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether there is a served model."""
+        return self._model is not None
+
+    @property
     def catalogue(self) -> Catalogue | None:
         """The served model's users and items, None where there is no model."""
         return self._model.recommender.catalogue if self._model is not None else None

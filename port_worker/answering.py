@@ -113,9 +113,13 @@ def _step(steps: Steps[T]) -> tuple[T] | None:
     return None
 
 
+_OPTION_OF = {"metric": "dot"}
+"""What a model must have for an argument, where that has another name."""
+
+
 def refusal(error: OptionError, model: ServedModel) -> ProtocolError:
     """The error for an option that the model cannot honour, or not with this value."""
-    if error.field in SUPPORT and error.field not in model.options:
+    if error.field in SUPPORT and _OPTION_OF.get(error.field, error.field) not in model.options:
         supported_by = SUPPORT[error.field]
         message = f"{error.field}: expected a model that honours it ({supported_by}), got {model.algorithm}"
         details = {"field": error.field, "algorithm": model.algorithm, "kind": model.kind, "supported_by": supported_by}

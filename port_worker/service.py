@@ -18,6 +18,7 @@ from port_worker.answering import Answering, Outcome
 from port_worker.config import Settings
 from port_worker.feeding import ROWS_AT_ONCE, Feeding
 from port_worker.jobs import Jobs, defect, too_late
+from port_worker.rehearsal import rehearse
 from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
 from port_worker.serving.bulk import Pace
@@ -104,6 +105,8 @@ class Service:
         self._model.store.sweep_staging()
         damaged = self._model.load_at_start()
         report_damage(damaged)
+        if self._model.is_loaded:
+            rehearse(self._model.serving, self._answering, self._codec, self._limits)
         self._session.become_ready()
         self._send(Hello(self._hello()))
         for error in damaged:

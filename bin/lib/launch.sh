@@ -86,12 +86,13 @@ set_up() {
     "$python" -E "$lib/environment.py" "$1" </dev/null >&2 || exit
 }
 
-# launch SUBCOMMAND ARGUMENT...: a subcommand of port_worker, which needs the profile `train`.
+# launch SUBCOMMAND ARGUMENT...: a subcommand of port_worker, which needs `$profile`: `train` where it is not set.
 launch() {
-    if ! is_ready train && asks_for_help "$@"; then
+    profile=${profile:-train}
+    if ! is_ready "$profile" && asks_for_help "$@"; then
         need_python
         PYTHONPATH=$root exec "$python" -m port_worker "$@"
     fi
-    set_up train
+    set_up "$profile"
     exec "$venv_python" -m port_worker "$@"
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from port_worker.bench.codec import cli as codec
 from port_worker.bench.output import check_writable, write_json
+from port_worker.bench.serving import cli as serving
 from port_worker.bench.slo import DEFAULTS, parse
 
 if TYPE_CHECKING:
@@ -90,11 +91,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
         .replace("%", "%%"))  # fmt: skip
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
-    codec_bench = parser.add_subparsers(metavar="codec", title="another bench").add_parser(
+    others = parser.add_subparsers(metavar="codec | serving", title="other benches")
+    codec_bench = others.add_parser(
         "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
     )
     codec.configure(codec_bench)
     codec_bench.set_defaults(run=codec.run)
+    serving_bench = others.add_parser("serving", help="time a worker beside LibRecommender and faiss, and judge it")
+    serving.configure(serving_bench)
+    serving_bench.set_defaults(run=serving.run)
 
 
 def run(args: argparse.Namespace) -> int:

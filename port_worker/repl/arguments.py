@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
+from math import isfinite
 
 from port_worker.repl.errors import CommandError
+
+MOST_SHOWN = 10_000
+"""Rows of what the REPL itself looks up, which no worker bounds."""
 
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "nil": None, "null": None, "none": None}
 
@@ -23,11 +27,12 @@ def split(text: str) -> list[str]:
         raise UsageError(f"{str(error).lower()}; quote the whole word, or put a backslash before the quote") from None
 
 
-def required(words: list[str], names: str, at_most: int) -> list[str]:
-    """The words, of which there must be one to `at_most`. Raises UsageError."""
-    if not words:
-        raise UsageError(f"{names.split()[0]} is missing")
-    return limited(words, at_most)
+def required(words: list[str], names: str, at_most: int | None = None) -> list[str]:
+    """The words, one for each of `names` at least, and not more than `at_most`, if any. Raises UsageError."""
+    wanted = names.split()
+    if len(words) < len(wanted):
+        raise UsageError(f"{wanted[len(words)]} is missing")
+    return words if at_most is None else limited(words, at_most)
 
 
 def limited(words: list[str], at_most: int) -> list[str]:
@@ -51,23 +56,41 @@ def count(words: list[str], position: int, default: int, limit: int) -> int:
     """How many rows to show: the word at `position`, from 1 to `limit`. Raises CommandError `invalid_argument`."""
     if len(words) <= position:
         return default
-    number = integer(words[position], "n")
+    return within(integer(words[position], "n"), "n", limit)
+
+
+def within(number: int, name: str, limit: int) -> int:
+    """The number, which must be from 1 to `limit`. Raises CommandError `invalid_argument`."""
     if not 1 <= number <= limit:
-        message = f"n: expected 1 to {limit}, got {number}"
-        raise CommandError("invalid_argument", message, {"argument": "n", "got": number})
+        message = f"{name}: expected 1 to {limit}, got {number}"
+        raise CommandError("invalid_argument", message, {"argument": name, "got": number})
     return number
+
+
+def number(text: str, name: str) -> float:
+    """A finite number; its range is checked by whoever uses it. Raises CommandError `invalid_argument`."""
+    found = _scalar(text)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not isfinite(found):
+        message = f"{name}: expected a number, got {text[:80]!r}"
+        raise CommandError("invalid_argument", message, {"argument": name, "got": text[:80]})
+    return found
 
 
 def parameters(words: Iterable[str]) -> dict[str, object]:
     """Hyper-parameters written `key=value`. Raises UsageError for a word without `=`, or a key given twice."""
-    chosen: dict[str, object] = {}
+    return {key: value(text) for key, text in pairs(words).items()}
+
+
+def pairs(words: Iterable[str]) -> dict[str, str]:
+    """Texts by name, written `key=value`. Raises UsageError for a word without `=`, or a key given twice."""
+    chosen: dict[str, str] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise UsageError(f"expected key=value, got {word!r}")
         if key in chosen:
             raise UsageError(f"{key} is given twice")
-        chosen[key] = value(text)
+        chosen[key] = text
     return chosen
 
 

@@ -22,7 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the program's options; imports nothing but the standard library."""
     parser.description = (
         "Try the worker: with no options, make a world of users and items, train a model if there is none, and prompt. "
-        "Commands: recommend, similar, user, users, retrain, algorithms, models, status, ping, raw, help, quit."
+        "Commands: recommend, many, similar, score, explain, feedback, hide, show, user, users, retrain, algorithms, "
+        "models, status, ping, raw, help, quit."
     )
     parser.add_argument(
         "-c", metavar="CMD", dest="commands", action="append", help="run a command and exit (repeatable)"
@@ -31,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="FILE", help="your own interactions: .csv or .parquet with user,item,label,time"
     )
-    parser.add_argument("--algorithm", metavar="NAME", help="what to train when a model is needed (default: ALS)")
+    parser.add_argument(
+        "--algorithm", metavar="NAME", help="what to train when a model is needed; A+B for two stages (default: ALS)"
+    )
     parser.add_argument(
         "--codec", choices=("etf", "msgpack"), default="etf", help="how terms are written as bytes (default: etf)"
     )
@@ -75,12 +78,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _session(args: argparse.Namespace, report: Report) -> Session:
-    from port_worker.repl.commands import known
     from port_worker.repl.session import Session
+    from port_worker.repl.training import known_stages
     from port_worker.repl.world import choose_world, prepare
     from protocol.codec import codec
 
-    algorithm = None if args.algorithm is None else known(args.algorithm)
+    algorithm = None if args.algorithm is None else known_stages(args.algorithm)
     world = choose_world(args.home, args.data)
     prepare(world, report)
     return Session(world, report, algorithm, codec=codec(args.codec))

@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from port_worker.repl.commands import canonical
+from port_worker.repl import options
 from port_worker.repl.errors import EXPECTED
-from port_worker.repl.execute import COMMANDS
+from port_worker.repl.execute import COMMANDS, Command, Word
 from port_worker.repl.session import Session
+from port_worker.repl.training import CANDIDATES, JOINED, OF_RETRIEVER, canonical, stages
 from port_worker.training.catalogue import ALGORITHMS
 
 _OFFERED = 20
 
 
 class CommandCompleter(Completer):
-    """Commands, then what each takes: users of the source, items seen so far, algorithms and their keys."""
+    """Commands, then what each takes: users of the source, items seen so far, options, algorithms and their keys."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -26,19 +27,33 @@ class CommandCompleter(Completer):
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
         del complete_event
         name, space, typed = document.text_before_cursor.lstrip().partition(" ")
-        typed = typed.lstrip()
         if not space:
             yield from _starting(COMMANDS, name)
-        elif name in {"recommend", "user"}:
-            yield from self._users(typed)
-        elif name == "similar":
-            yield from self._items(typed)
-        elif name == "retrain":
-            yield from _training(typed)
-        elif name == "algorithms":
-            yield from _starting(ALGORITHMS, typed)
-        elif name == "help":
-            yield from _starting(COMMANDS, typed)
+        elif name in COMMANDS:
+            yield from self._after(COMMANDS[name], typed.lstrip())
+
+    def _after(self, command: Command, typed: str) -> Iterator[Completion]:
+        before, last = _words(typed)
+        yield from self._word(command.word(len(before)), last)
+        if before and not set(typed) & set("'\"\\="):  # perhaps a name with spaces, which nobody has quoted yet
+            yield from self._word(command.word(0), typed)
+        if before or command.repeats:
+            yield from self._options(command, before, last)
+        if before and command.word(0) == "stages":
+            yield from _keys(before[0], last)
+
+    def _word(self, kind: Word | None, typed: str) -> Iterator[Completion]:
+        match kind:
+            case "user":
+                yield from self._users(typed)
+            case "item":
+                yield from self._items(typed)
+            case "algorithm":
+                yield from _starting(ALGORITHMS, typed)
+            case "stages":
+                yield from _stages(typed)
+            case "command":
+                yield from _starting(COMMANDS, typed)
 
     def _users(self, typed: str) -> Iterator[Completion]:
         prefix = typed.lstrip("'\"")
@@ -53,23 +68,66 @@ class CommandCompleter(Completer):
                 shlex.quote(chosen), -len(typed), display=card.name or str(card.id), display_meta=str(card.id)
             )
 
-    def _items(self, typed: str) -> Iterator[Completion]:
+    def _items(self, typed: str, *, by_id: bool = False) -> Iterator[Completion]:
+        """`by_id`: the id is what is typed, because names may have commas."""
         prefix = typed.lstrip("'\"").lower()
-        for item, name in list(self._session.seen_items.items()):
-            if any(each.lower().startswith(prefix) for each in (str(item), name or "")):
-                yield Completion(
-                    shlex.quote(name or str(item)), -len(typed), display=name or str(item), display_meta=str(item)
-                )
+        for item, card in list(self._session.seen_items.items()):
+            if any(each.lower().startswith(prefix) for each in (str(item), card.name or "")):
+                chosen = str(item) if by_id else shlex.quote(card.name or str(item))
+                yield Completion(chosen, -len(typed), display=card.name or str(item), display_meta=str(item))
+
+    def _options(self, command: Command, before: list[str], last: str) -> Iterator[Completion]:
+        name, equals, text = last.partition("=")
+        if not equals:
+            given = {word.partition("=")[0] for word in before}
+            yield from _starting((f"{each}=" for each in command.options if each not in given), last)
+        elif name in command.options:
+            part = text.rpartition(",")[2]
+            if name in options.OF_ITEMS:
+                yield from self._items(part, by_id=True)
+            elif name == "kinds":
+                yield from _starting(sorted(self._kinds()), part)
+            else:
+                yield from _starting(options.VALUES.get(name, ()), text)
+
+    def _kinds(self) -> set[str]:
+        return {card.kind for card in list(self._session.seen_items.values()) if card.kind is not None}
 
 
-def _training(typed: str) -> Iterator[Completion]:
-    words = typed.split(" ")
-    if len(words) == 1:
+def _words(typed: str) -> tuple[list[str], str]:
+    """The words that are complete, and the one that is being typed, as they stand there, quotes and all."""
+    before, start, quote, escaped = [], 0, "", False
+    for place, character in enumerate(typed):
+        if escaped or character == "\\":
+            escaped = not escaped
+        elif quote or character in "'\"":
+            quote = character if not quote else "" if character == quote else quote
+        elif character == " ":
+            before.append(typed[start:place])
+            start = place + 1
+    return [word for word in before if word], typed[start:]
+
+
+def _stages(typed: str) -> Iterator[Completion]:
+    _retriever, joined, ranker = typed.partition(JOINED)
+    if joined:
+        yield from _starting(stages("network"), ranker)
+    else:
         yield from _starting(ALGORITHMS, typed)
-        return
-    chosen = ALGORITHMS.get(canonical(words[0]))
-    if chosen is not None and "=" not in words[-1]:
-        yield from _starting([f"{each.name}=" for each in chosen.parameters], words[-1])
+
+
+def _keys(name: str, typed: str) -> Iterator[Completion]:
+    """The hyper-parameters of one algorithm, or of two and what both have."""
+    retriever, joined, ranker = canonical(name).partition(JOINED)
+    keys = _names(ranker if joined else retriever)
+    if joined:
+        keys += [CANDIDATES, *(OF_RETRIEVER + each for each in _names(retriever))]
+    if "=" not in typed:
+        yield from _starting((f"{each}=" for each in keys), typed)
+
+
+def _names(algorithm: str) -> list[str]:
+    return [each.name for each in ALGORITHMS[algorithm].parameters] if algorithm in ALGORITHMS else []
 
 
 def _starting(candidates: Iterable[str], typed: str) -> Iterator[Completion]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from port_worker.sources.columns import Id
@@ -20,24 +20,143 @@ class RankedItem:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """`source` is `model`, or `popular` for a user whom the model does not know; `exhausted`: there were no more."""
+    """Items for a user.
+
+    source: what they are ranked by: `model`, `fold_in`, `features`, or `popular` where nothing is known of the user.
+    exhausted: there were no more. scored: how many, from the first on, the model ranked itself.
+    ignored: what of the call the model did not know, and went on without: `recent[3]`, `features.language`.
+    """
 
     user: Id
     name: str | None
     source: str
     model: str
     exhausted: bool
+    scored: int
+    ignored: list[str]
     items: list[RankedItem]
 
 
 @dataclass(frozen=True)
+class UserRecommendations:
+    """Items for one user of many; `items` are as many as there were."""
+
+    user: Id
+    name: str | None
+    source: str
+    items: list[RankedItem]
+
+
+@dataclass(frozen=True)
+class ManyRecommendations:
+    """Up to `n` items for each of many users, in the order they were named in."""
+
+    model: str
+    n: int
+    users: list[UserRecommendations]
+
+
+@dataclass(frozen=True)
 class SimilarItems:
-    """The items nearest to one item."""
+    """The items nearest to one item; `exhausted`: there were no more."""
 
     item: Id
     name: str | None
     model: str
+    metric: str
+    exhausted: bool
     items: list[RankedItem]
+
+
+@dataclass(frozen=True)
+class ScoredItem:
+    """An item and what a user's model gives it: None for an item that the model does not know."""
+
+    id: Id
+    score: float | None
+    name: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True)
+class ItemScores:
+    """The scores of some items for a user, in the order they were named in; `source` as in Recommendations."""
+
+    user: Id
+    name: str | None
+    source: str
+    model: str
+    items: list[ScoredItem]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One of the user's own items, and how much it speaks for another."""
+
+    id: Id
+    contribution: float
+    name: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why an item has its score for a user: those of the user's own items that speak most for it.
+
+    method: `exact` where contributions add up to the score, `similarity` where they are likenesses to the item.
+    """
+
+    user: Id
+    name: str | None
+    item: Id
+    item_name: str | None
+    score: float
+    source: str
+    model: str
+    method: str
+    items: list[Reason]
+
+
+@dataclass(frozen=True)
+class Fed:
+    """An interaction that the worker keeps. `unknown_*`: 1 where the model does not know the user, or the item.
+
+    stored: interactions that are kept now, this one among them.
+    """
+
+    user: Id
+    name: str | None
+    item: Id
+    item_name: str | None
+    weight: float
+    accepted: int
+    unknown_users: int
+    unknown_items: int
+    stored: int
+
+
+@dataclass(frozen=True)
+class NamedItem:
+    """An item; `name` and `kind` are None where the source has none."""
+
+    id: Id
+    name: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """Items that were hidden, or shown again (`shown`).
+
+    changed: how many were not so before. hidden: how many items are hidden now. unknown: how many of these the model
+    does not know.
+    """
+
+    shown: bool
+    changed: int
+    hidden: int
+    unknown: int
+    items: list[NamedItem]
 
 
 @dataclass(frozen=True)
@@ -112,18 +231,29 @@ class Pong:
 
 @dataclass(frozen=True)
 class AlgorithmLine:
-    """An algorithm and the names of its hyper-parameters; `extra` is the installation extra that it needs."""
+    """An algorithm and the names of its hyper-parameters.
+
+    kind: `embedding`, `neighbourhood` or `network`. features: whose it learns from, of `user` and `item`.
+    extra: the installation extra that it needs.
+    """
 
     name: str
+    kind: str
+    features: list[str]
     extra: str
     parameters: list[str]
 
 
 @dataclass(frozen=True)
 class Algorithms:
-    """Every algorithm that can be trained, and the one that `retrain` takes when none is named."""
+    """Every algorithm that can be trained, and the one that `retrain` takes when none is named.
+
+    Any of `retrievers` and any of `rankers` make two stages, written `RETRIEVER+RANKER`.
+    """
 
     default: str
+    retrievers: list[str]
+    rankers: list[str]
     algorithms: list[AlgorithmLine]
 
 
@@ -138,9 +268,11 @@ class ParameterLine:
 
 @dataclass(frozen=True)
 class AlgorithmParameters:
-    """The hyper-parameters of one algorithm."""
+    """The hyper-parameters of one algorithm; `kind` and `features` as in AlgorithmLine."""
 
     algorithm: str
+    kind: str
+    features: list[str]
     parameters: list[ParameterLine]
 
 
@@ -170,10 +302,19 @@ class CommandHelp:
 
 
 @dataclass(frozen=True)
-class Help:
-    """The commands."""
+class OptionHelp:
+    """How an option of a command is written and what it does."""
 
-    commands: list[CommandHelp] = field(default_factory=list)
+    usage: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Help:
+    """The commands; of one alone, its options too."""
+
+    commands: list[CommandHelp]
+    options: list[OptionHelp]
 
 
 @dataclass(frozen=True)
@@ -182,6 +323,6 @@ class Farewell:
 
 
 Result: TypeAlias = (
-    Recommendations | SimilarItems | Profile | Users | Trained | Models | Status | Pong | Algorithms
-    | AlgorithmParameters | Exchange | Help | Farewell
+    Recommendations | ManyRecommendations | SimilarItems | ItemScores | Explanation | Fed | Visibility | Profile | Users
+    | Trained | Models | Status | Pong | Algorithms | AlgorithmParameters | Exchange | Help | Farewell
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from port_worker.host import WorkerGone, WorkerHost, worker_command
 from port_worker.repl.errors import CommandError
 from port_worker.repl.progress import OnProgress, Report
+from port_worker.repl.training import retrain_arguments
 from port_worker.repl.world import World
+from port_worker.sources.base import ItemCard
 from port_worker.sources.columns import Id
 from protocol.codec import ETF, Codec
 
@@ -63,7 +65,7 @@ class Session:
         self.report = report
         self.codec = codec
         self.algorithm = algorithm or world.algorithm
-        self.seen_items: dict[Id, str | None] = {}  # ids and names that were shown, for completion
+        self.seen_items: dict[Id, ItemCard] = {}  # what was shown, for completion
         self._wanted = algorithm
         self._spawn = spawn or (lambda: spawn_worker(world, codec))
         self._host: Host | None = None
@@ -81,6 +83,10 @@ class Session:
         if self._host is not None:
             self._host.close()
             self._host = None
+
+    def remember(self, cards: Iterable[ItemCard]) -> None:
+        """Items that were shown; the prompt offers them."""
+        self.seen_items.update({card.id: card for card in cards})
 
     def worker(self) -> Host:
         """A worker that runs; a new one if there is none, or if the last one has died, which is then said."""
@@ -137,9 +143,9 @@ class Session:
         self.retrain(self.algorithm, {})
 
     def retrain(self, algorithm: str, params: Mapping[str, object]) -> dict[str, Any]:
-        """Train, showing how far it is. Raises what `call` does."""
+        """Train, showing how far it is. Raises what `call` and `retrain_arguments` do."""
+        args = retrain_arguments(algorithm, params)
         with self.report.training(algorithm) as show:
-            args = {"algorithm": algorithm, "params": dict(params)}
             result: dict[str, Any] = self.call("retrain", args, timeout=None, on_progress=show)
         self._wanted = None  # whatever is trained by now is what the user asked for last
         return result

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from functools import singledispatch
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 from rich import box
 from rich.console import Console
@@ -17,8 +18,8 @@ from port_worker.repl import results
 from port_worker.repl.render import printable
 
 _UNBOUNDED = 100_000  # columns where nobody looks through a window: then nothing is wrapped or cut
-_NUMBERS = {"rank", "score", "weight", "rows", "users", "items", "size"}
-_WHOLE = _NUMBERS | {"time (UTC)", "how", "kind", "key", "algorithm"}
+_NUMBERS = {"rank", "score", "speaks for it", "weight", "rows", "users", "items", "size", "found"}
+_WHOLE = _NUMBERS | {"time (UTC)", "how", "kind", "key", "algorithm", "source", "extra"}
 
 
 def write(result: results.Result, stream: TextIO) -> None:
@@ -33,6 +34,11 @@ def write(result: results.Result, stream: TextIO) -> None:
 
 def _print(result: results.Result, console: Console) -> None:
     for part in parts(result):
+        if isinstance(part, Table) and part.title is not None:  # else it is wrapped to the width of the table
+            console.print(part.title, soft_wrap=True)
+            part.title = None
+        if isinstance(part, _Fitted):
+            part.fit(console)
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
@@ -44,14 +50,101 @@ def parts(result: object) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.Recommendations) -> list[Table | Text]:
-    who = _called(result.user, result.name)
-    title = f"for {who}" if result.source == "model" else f"popular items: {who} is unknown to the model"
-    return [_ranking(result.items, title), _model_line(result.model, result.exhausted)]
+    title = _TITLES[result.source].format(_called(result.user, result.name))
+    lines: list[Table | Text] = [
+        _ranking(result.items, title),
+        _model_line(result.model, result.source, result.exhausted),
+    ]
+    if result.scored < len(result.items):
+        lines.append(_text(f"scored: the model ranked {_first(result.scored)}; popular items follow"))
+    if result.ignored:
+        lines.append(_text(f"ignored, since the model does not know it: {', '.join(result.ignored)}"))
+    return lines
+
+
+_TITLES = {
+    "model": "for {}",
+    "fold_in": "for {}, by the items that they met",
+    "features": "for {}, by their features",
+    "popular": "popular items: the model knows nothing of {}",
+}
+
+
+def _first(count: int) -> str:
+    return "none of these" if not count else "the first of these" if count == 1 else f"the first {count} of these"
+
+
+@parts.register
+def _(result: results.ManyRecommendations) -> list[Table | Text]:
+    named = any(user.name is not None for user in result.users)
+    rows = []
+    for user in result.users:
+        who = (user.name, user.user) if named else (user.user,)
+        rows.append((*who, user.source, len(user.items), _firsts(user.items)))
+    columns = [*(["name", "id"] if named else ["id"]), "source", "found", "first items"]
+    return [_table(columns, rows, f"up to {result.n} items for each of {len(rows):,} users"), _model_line(result.model)]
+
+
+_FIRSTS = 3
+
+
+def _firsts(items: list[results.RankedItem]) -> str:
+    return ", ".join(str(item.id) if item.name is None else item.name for item in items[:_FIRSTS])
 
 
 @parts.register
 def _(result: results.SimilarItems) -> list[Table | Text]:
-    return [_ranking(result.items, f"like {_called(result.item, result.name)}"), _model_line(result.model, False)]
+    title = f"like {_called(result.item, result.name)}, by {result.metric}"
+    return [_ranking(result.items, title), _model_line(result.model, exhausted=result.exhausted)]
+
+
+@parts.register
+def _(result: results.ItemScores) -> list[Table | Text]:
+    scored = [(item, "unknown" if item.score is None else f"{item.score:.4f}") for item in result.items]
+    title = f"what these are worth to {_called(result.user, result.name)}"
+    return [_described(scored, "score", title), _model_line(result.model, result.source)]
+
+
+@parts.register
+def _(result: results.Explanation) -> list[Table | Text]:
+    who, what = _called(result.user, result.name), _called(result.item, result.item_name)
+    reasons = [(item, f"{item.contribution:.4f}") for item in result.items]
+    scored = f"score {result.score:.4f}"
+    if not reasons:
+        nothing = _text(f"nothing that {who} met is known, so nothing speaks for {what}")
+        return [nothing, _text(scored), _model_line(result.model, result.source)]
+    table = _described(reasons, "speaks for it", f"why {what} for {who}")
+    return [table, _text(f"{scored}; {_METHODS[result.method]}"), _model_line(result.model, result.source)]
+
+
+_METHODS = {
+    "exact": "exact: what all of the user's items contribute adds up to it",
+    "similarity": "similarity: how like the item each of the user's items is",
+}
+
+
+@parts.register
+def _(result: results.Fed) -> list[Table | Text]:
+    who, what = _called(result.user, result.name), _called(result.item, result.item_name)
+    lines = [_text(f"kept: {who} met {what}, weight {result.weight:g}; {_counted(result.stored, 'interaction')} kept")]
+    strange = [who] * bool(result.unknown_users) + [what] * bool(result.unknown_items)
+    if strange:
+        lines.append(_text(f"the model does not know {' and '.join(strange)}: the next `retrain` may"))
+    return [*lines]
+
+
+@parts.register
+def _(result: results.Visibility) -> list[Table | Text]:
+    rows = [(item.name, item.kind, item.id) for item in result.items]
+    named = any(item.name is not None for item in result.items)
+    table = _table(["name", "kind", "id"], rows, None) if named else _table(["id"], [row[2:] for row in rows], None)
+    done = "shown again" if result.shown else "hidden"
+    strange = f", {result.unknown:,} of them unknown to the model" if result.unknown else ""
+    return [table, _text(f"{done}: {_counted(result.changed, 'item')}{strange}; {result.hidden:,} are hidden now")]
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 @parts.register
@@ -87,9 +180,12 @@ def _(result: results.Models) -> list[Table | Text]:
     if not result.versions:
         return [Text("no models yet; `retrain` makes one")]
     # When it was made is the first part of a version's name.
-    rows = [(each["version"], _standing(each), each["algorithm"], *_counts(each)) for each in result.versions]
-    columns = ["version", "", "algorithm", "rows", "users", "items", "size"]
-    return [_table(columns, rows, "models, newest first")]
+    rows = [
+        (each["version"], _standing(each), each["algorithm"], *_counts(each), each["kind"], _measured(each["facts"]))
+        for each in result.versions
+    ]
+    columns = ["version", "", "algorithm", "rows", "users", "items", "size", "kind", "facts"]
+    return [_table(columns, rows, "models, newest first", spare=2)]
 
 
 @parts.register
@@ -104,15 +200,22 @@ def _(result: results.Pong) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.Algorithms) -> list[Table | Text]:
-    rows = [(each.name, each.extra, ", ".join(each.parameters)) for each in result.algorithms]
-    hint = _text(f"`retrain` alone trains {result.default}; `algorithms NAME` shows what its keys may be")
-    return [_table(["algorithm", "extra", "keys"], rows, None), hint]
+    rows = [
+        (each.name, each.kind, ", ".join(each.features) or None, each.extra, ", ".join(each.parameters))
+        for each in result.algorithms
+    ]
+    hints = [_text(f"`retrain` alone trains {result.default}; `algorithms NAME` shows what its keys may be")]
+    if result.retrievers and result.rankers:
+        pair = f"{result.retrievers[0]}+{result.rankers[0]}"
+        hints.append(_text(f"any embedding algorithm and any network are a pair of two stages: `retrain {pair}`"))
+    return [_table(["algorithm", "kind", "features of", "extra", "keys"], rows, None), *hints]
 
 
 @parts.register
 def _(result: results.AlgorithmParameters) -> list[Table | Text]:
     rows = [(each.name, _written(each.default), each.expected) for each in result.parameters]
-    return [_table(["key", "default", "expected"], rows, result.algorithm)]
+    learns = f"; learns from features of {' and '.join(result.features)}" if result.features else ""
+    return [_table(["key", "default", "expected"], rows, f"{result.algorithm} ({result.kind}{learns})")]
 
 
 @parts.register
@@ -129,7 +232,12 @@ def _(result: results.Exchange) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.Help) -> list[Table | Text]:
-    return [_table(["command", ""], [(each.usage, each.summary) for each in result.commands], None)]
+    shown: list[Table | Text] = [_usages("command", result.commands)]
+    return [*shown, _usages("option", result.options)] if result.options else shown
+
+
+def _usages(what: str, lines: Sequence[results.CommandHelp | results.OptionHelp]) -> Table:
+    return _table([what, ""], [(each.usage, each.summary) for each in lines], None)
 
 
 @parts.register
@@ -156,7 +264,9 @@ def size(octets: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `850 ms`, `12.3 s`, `4 min 05 s` or `3 h 20 min`."""
+    """Seconds as `0.85 ms`, `850 ms`, `12.3 s`, `4 min 05 s` or `3 h 20 min`."""
+    if 0 < seconds < 0.01:
+        return f"{seconds * 1000:.2f} ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -166,25 +276,50 @@ def duration(seconds: float) -> str:
 
 
 def _ranking(items: list[results.RankedItem], title: str) -> Table:
-    if any(item.name is not None for item in items):
-        rows = [(rank, item.name, item.kind, f"{item.score:.4f}", item.id) for rank, item in enumerate(items, 1)]
-        return _table(["rank", "name", "kind", "score", "id"], rows, title)
-    bare = [(rank, f"{item.score:.4f}", item.id) for rank, item in enumerate(items, 1)]
-    return _table(["rank", "score", "id"], bare, title)
+    return _described([(item, f"{item.score:.4f}") for item in items], "score", title, ranked=True)
 
 
-def _model_line(version: str, exhausted: bool) -> Text:
-    return _text(f"model {version}" + ("; exhausted: there are no more" if exhausted else ""), "dim")
+_Described: TypeAlias = results.RankedItem | results.ScoredItem | results.Reason
 
 
-def _table(columns: list[str], rows: Iterable[tuple[object, ...]], title: str | None) -> Table:
-    table = Table(
+def _described(items: Sequence[tuple[_Described, str]], said: str, title: str, ranked: bool = False) -> Table:
+    """A row an item: its rank, its name and kind where there are names, what is `said` of it, and its id."""
+    named = any(item.name is not None for item, _ in items)
+    rows = []
+    for rank, (item, text) in enumerate(items, 1):
+        called = (item.name, item.kind) if named else ()
+        rows.append((*((rank,) if ranked else ()), *called, text, item.id))
+    columns = [*(["rank"] if ranked else []), *(["name", "kind"] if named else []), said, "id"]
+    return _table(columns, rows, title)
+
+
+def _model_line(version: str, source: str | None = None, exhausted: bool = False) -> Text:
+    parts = [f"model {version}"] if source is None else [f"model {version}", f"source {source}"]
+    return _text("; ".join([*parts, *(["exhausted: there are no more"] if exhausted else [])]), "dim")
+
+
+class _Fitted(Table):
+    """A table that leaves out the last of its columns where the window is too narrow for them: at most `spare`."""
+
+    spare = 0
+
+    def fit(self, console: Console) -> None:
+        """Leave out what a window of this width has no room for."""
+        unbounded = console.options.update_width(_UNBOUNDED)
+        while self.spare and self.__rich_measure__(console, unbounded).maximum > console.width:
+            self.columns.pop()
+            self.spare -= 1
+
+
+def _table(columns: list[str], rows: Iterable[tuple[object, ...]], title: str | None, spare: int = 0) -> Table:
+    table = _Fitted(
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
         title=None if title is None else _text(title, "bold"),
         title_justify="left",
     )
+    table.spare = spare
     for name in columns:
         # In a narrow window names and what a user copies go on in the next line; nothing else is worth that.
         table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=name in _WHOLE)
@@ -230,24 +365,38 @@ def _counts(model: dict[str, Any]) -> list[str | None]:
     return [*counts, None if model["bytes"] is None else size(model["bytes"])]
 
 
+def _measured(facts: dict[str, Any] | None) -> str | None:
+    """What was decided and measured when a model was made: `fold in least_squares; index recall 0.987`."""
+    said = []
+    for name, fact in (facts or {}).items():
+        if isinstance(fact, dict):
+            known = [str(fact["method"])] if "method" in fact else []
+            fact = " ".join([*known, *([f"recall {fact['recall']:.3f}"] if "recall" in fact else [])])
+        said.append(f"{name.replace('_', ' ')} {moment(fact) if name == 'learnt_until' else _value(fact)}")
+    return "; ".join(said) or None
+
+
 def _facts(facts: dict[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Key and value, nested maps unfolded, with the units that the keys' endings name."""
+    """Key and value, nested maps unfolded, with the units that the keys name."""
     for key, value in facts.items():
         named = f"{prefix}{key}"
         if isinstance(value, dict):
             yield from _facts(value, f"{named}.")
-        elif isinstance(value, int) and not isinstance(value, bool):
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             yield _fact(named, value)
         else:
             yield named.replace("_", " "), _value(value)
 
 
-def _fact(key: str, value: int) -> tuple[str, str]:
+_OF_TIME = re.compile(r"_ms(?=_mean$|_max$|$)")
+
+
+def _fact(key: str, value: float) -> tuple[str, str]:
     words = key.replace("_", " ")
     if key.endswith("_bytes") or key.endswith(".bytes"):
-        return words.removesuffix(" bytes"), size(value)
-    if key.endswith("_ms"):
-        return words.removesuffix(" ms"), duration(value / 1000)
+        return words.removesuffix(" bytes"), size(round(value))
+    if _OF_TIME.search(key):
+        return _OF_TIME.sub("", key).replace("_", " "), duration(value / 1000)
     if key.endswith("created_at"):
-        return words, f"{moment(value)} UTC"
-    return words, str(value) if key.endswith("pid") else f"{value:,}"
+        return words, f"{moment(round(value))} UTC"
+    return words, str(value) if key.endswith("pid") else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from port_worker.serving.encoders.encoder import Encoder
 from port_worker.serving.explanation import by_likeness
 from port_worker.serving.fold_in import FoldIn
-from port_worker.serving.ranking import Metric, OptionError, Source, Wanted
+from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
 from port_worker.serving.similar import ItemSimilarity
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 from port_worker.store.embedding import EmbeddingArrays
 
 

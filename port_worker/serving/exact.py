@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from port_worker.serving.masks import Allowed, Masks
 from port_worker.serving.products import best_of_each, longest, products, slack
+from port_worker.serving.ranking import Ranked
 from port_worker.serving.shortlist import GROUP, Shortlist, shortlist
-from port_worker.serving.topk import Ranked
 
 _USERS_AT_ONCE = 64
 _SCORES_AT_ONCE = 1 << 20
@@ -26,7 +26,9 @@ _PRODUCTS_AT_ONCE = 1 << 27
 _KEPT_AT_MOST = 1 << 18
 """Candidates of a batch before they are weeded out: only where thousands of items tie are there so many."""
 _MANY_FACTORS = 64
-"""From here on the BLAS's product with a single vector reads slower than the memory delivers."""
+"""From here on the BLAS's product with a single vector reads slower than the memory delivers..."""
+_CACHED_FACTORS = 1 << 20
+"""... unless the items lie in the cache, as up to so many of their numbers may."""
 
 
 class ExactRanking:
@@ -35,9 +37,10 @@ class ExactRanking:
     For one thread: whatever runs between two slices may rank too, but not while a slice does.
     """
 
-    def __init__(self, item_vectors: NDArray[np.float32]) -> None:
+    def __init__(self, item_vectors: NDArray[np.float32], longest_item: float | None = None) -> None:
+        """`longest_item`: the length of the longest vector, where it is known; else one pass over all of them."""
         self.items = item_vectors
-        self.longest = longest(item_vectors)
+        self.longest = longest(item_vectors) if longest_item is None else longest_item
         self._buffer = np.empty(_SCORES_AT_ONCE, dtype=np.float32)
 
     def rank_vectors(
@@ -97,7 +100,7 @@ class ExactRanking:
                 kept.put_back(np.concatenate([r.rows for r in best]), owners, np.concatenate([r.scores for r in best]))
 
     def _rows_at_once(self, users: int) -> int:
-        factors = self.items.shape[1]
+        factors: int = self.items.shape[1]
         rows = min(_SCORES_AT_ONCE // users, _FACTORS_AT_ONCE // factors, _PRODUCTS_AT_ONCE // (users * factors))
         return max(GROUP, rows // GROUP * GROUP)
 
@@ -116,7 +119,7 @@ class ExactRanking:
 
 def score_one(items: NDArray[np.float32], vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """`items` (m, d) @ `vector` (d,) into `out` (m,)."""
-    if len(vector) < _MANY_FACTORS:
+    if len(vector) < _MANY_FACTORS or items.size <= _CACHED_FACTORS:
         np.matmul(items, vector, out=out)
     else:
         np.einsum("ij,j->i", items, vector, out=out)

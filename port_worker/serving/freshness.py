@@ -85,8 +85,8 @@ class Moment(NamedTuple):
 class Freshness:
     """What a live store says, as rows of one model.
 
-    While the store cannot be read, which stderr is told once, the items that were hidden stay so, and nothing counts as
-    fed; only if what is hidden was never known does that raise StoreError.
+    While the store cannot be read, which stderr is told once each time that this begins, the items that were hidden
+    stay so, and nothing counts as fed; only if what is hidden was never known does that raise StoreError.
     """
 
     def __init__(self, live: Live, catalogue: Catalogue) -> None:
@@ -100,26 +100,25 @@ class Freshness:
         """What those users met that the model's catalogue has, and what is hidden: one question for all."""
         try:
             totals, told = self._live.look(users)
+            hidden = self._hidden_at(totals)
         except StoreError as error:
             return Moment({}, self._last_known(error))
-        if not told:
-            return Moment({}, self._hidden_at(totals))
         found = {user: self._rows(items) for user, items in told.items()}
-        return Moment({user: fed for user, fed in found.items() if fed.rows.size}, self._hidden_at(totals))
+        return Moment({user: fed for user, fed in found.items() if fed.rows.size}, hidden)
 
     def hidden(self) -> Hidden:
         """The items that must not be shown now, whichever process hid them. The same object until that changes."""
         try:
-            totals = self._live.totals()
+            return self._hidden_at(self._live.totals())
         except StoreError as error:
             return self._last_known(error)
-        return self._hidden_at(totals)
 
     def _hidden_at(self, totals: Totals) -> Hidden:
         version = (totals.hidden_version, totals.hidden)
         if version != self._version:
             self._hidden = self._hidden_rows()
             self._version = version
+        self._said = ""
         return self._hidden
 
     def _last_known(self, error: StoreError) -> Hidden:

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.neighbours import ItemVoters, UserVoters, Voters
-from port_worker.serving.ranking import Metric, OptionError, Source, Wanted
+from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 from port_worker.serving.votes import Tally, highest, stretches
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts

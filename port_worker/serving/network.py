@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from port_worker.serving.explanation import by_likeness
 from port_worker.serving.features import FeatureRows, UserFeatures
-from port_worker.serving.network_program import NetworkProgram
+from port_worker.serving.network_program import NetworkProgram, Registers
 from port_worker.serving.ranking import Metric, OptionError, Source
 from port_worker.serving.sequences import Sequences
 from port_worker.serving.similar import ItemSimilarity
@@ -31,6 +31,9 @@ SLICE_BYTES = 1 << 20
 
 _LEAST_PAIRS, _MOST_PAIRS = 128, 2048
 _SUBJECTS_AT_ONCE = 64
+
+_PAIRS_APART = 64
+"""Pairs of a subject, on average, from which on subjects are quicker one by one than with their values repeated."""
 
 
 class NetworkScorer:
@@ -73,14 +76,14 @@ class NetworkScorer:
             scores = np.empty(self._items, dtype=np.float32)
             for start in range(0, self._items, self._pairs_at_once):
                 part = slice(start, start + self._pairs_at_once)
-                scores[part] = self._program.one_subject(registers, part)
+                scores[part] = self._program.of_one(registers, 0, part)
                 yield None
             yield scores
 
     def score_rows(
         self, subjects: Sequence[Subject], rows: Sequence[NDArray[np.intp]]
     ) -> Iterator[NDArray[np.float32] | None]:
-        """As `Scorer.score_rows`: the pairs of many subjects pass together."""
+        """As `Scorer.score_rows`: what is known of many subjects is computed together."""
         for start in range(0, len(subjects), _SUBJECTS_AT_ONCE):
             together = slice(start, start + _SUBJECTS_AT_ONCE)
             yield from self._score_rows(subjects[together], rows[together])
@@ -101,13 +104,28 @@ class NetworkScorer:
         self, subjects: Sequence[Subject], rows: Sequence[NDArray[np.intp]]
     ) -> Iterator[NDArray[np.float32] | None]:
         registers = self._program.subjects(self._feeds(subjects))
+        if sum(map(len, rows)) < _PAIRS_APART * len(rows):
+            yield from self._together(registers, rows)
+            return
+        since = 0
+        for place, some in enumerate(rows):
+            scores = np.empty(len(some), dtype=np.float32)
+            for start in range(0, len(some), self._pairs_at_once):
+                if since >= self._pairs_at_once:
+                    since = 0
+                    yield None
+                part = slice(start, start + self._pairs_at_once)
+                scores[part] = self._program.of_one(registers, place, some[part])
+                since += len(some[part])
+            yield scores
+
+    def _together(self, registers: Registers, rows: Sequence[NDArray[np.intp]]) -> Iterator[NDArray[np.float32] | None]:
         counts = [len(some) for some in rows]
-        owners = np.repeat(np.arange(len(subjects)), counts)
-        items = np.concatenate([*rows, np.empty(0, dtype=np.intp)])
+        owners, items = np.repeat(np.arange(len(rows)), counts), np.concatenate(rows)
         scores = np.empty(len(items), dtype=np.float32)
         for start in range(0, len(items), self._pairs_at_once):
             part = slice(start, start + self._pairs_at_once)
-            scores[part] = self._program.pairs(registers, owners[part], items[part])
+            scores[part] = self._program.of_many(registers, owners[part], items[part])
             yield None
         yield from np.split(scores, np.cumsum(counts)[:-1])
 

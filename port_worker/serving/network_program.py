@@ -33,20 +33,20 @@ class NetworkProgram:
         _run(self._subject_steps, registers)
         return registers
 
-    def one_subject(self, subjects: Registers, rows: NDArray[np.intp] | slice) -> NDArray[np.float32]:
-        """The scores of these items for the one subject that `subjects` was made for."""
-        return self._pairs(subjects, rows, lambda values: values)
+    def of_one(self, subjects: Registers, place: int, rows: NDArray[np.intp] | slice) -> NDArray[np.float32]:
+        """The scores of these items for one of the subjects. Its values are not repeated for each of its pairs."""
+        return self._pairs(subjects, rows, slice(place, place + 1))
 
-    def pairs(self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def of_many(self, subjects: Registers, owners: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """The scores of pairs: `owners` are places among the subjects."""
-        return self._pairs(subjects, rows, lambda values: values[owners])
+        return self._pairs(subjects, rows, owners)
 
     def _pairs(
-        self, subjects: Registers, rows: NDArray[np.intp] | slice, of_pairs: Callable[[Array], Array]
+        self, subjects: Registers, rows: NDArray[np.intp] | slice, owners: NDArray[np.intp] | slice
     ) -> NDArray[np.float32]:
         registers = subjects.copy()
         for source, register in self._program.shared:
-            registers[register] = of_pairs(_there(subjects[source]))
+            registers[register] = _there(subjects[source])[owners]
         for constant, register in self._program.tables:
             registers[register] = _there(self._constants[constant])[rows]
         _run(self._pair_steps, registers)

@@ -19,6 +19,7 @@ from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.encoder import EncoderArrays
 from port_worker.store.encoder import files as encoder_files
 from port_worker.store.errors import ModelDamaged
+from port_worker.store.item_index import open_index
 from port_worker.store.manifest import FILE_NAME, Json, Manifest
 from port_worker.store.models import ModelStore
 from port_worker.store.neighbourhood import KIND as NEIGHBOURHOOD
@@ -27,7 +28,10 @@ from port_worker.store.network import KIND as NETWORK
 from port_worker.store.two_stage import KIND as TWO_STAGE
 
 if TYPE_CHECKING:
-    from port_worker.serving.embedding import EmbeddingScorer
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from port_worker.serving.embedding import EmbeddingScorer, VectorRanking
     from port_worker.serving.encoders.encoder import Encoder
 
 SUPPORT: Mapping[str, str] = {
@@ -36,6 +40,7 @@ SUPPORT: Mapping[str, str] = {
     "diversity": "every model",
     "similar": "every model",
     "explain": "every model",
+    "metric": "dot by embedding models, alone or as retrievers",
 }
 """An option of a call to the models that honour it, for an error that says so."""
 
@@ -155,10 +160,18 @@ def _encoder(opened: _Opened, beside: EmbeddingArrays) -> Encoder | None:
 
 def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
     from port_worker.serving.embedding import EmbeddingRanking
-    from port_worker.serving.exact import ExactRanking
 
     scorer = _embedding_scorer(opened)
-    return scorer, EmbeddingRanking(scorer, ExactRanking(scorer.item_vectors))
+    return scorer, EmbeddingRanking(scorer, _vector_ranking(opened, scorer.item_vectors))
+
+
+def _vector_ranking(opened: _Opened, item_vectors: NDArray[np.float32]) -> VectorRanking:
+    """By the version's index, where it has one and exact ranking was not asked for."""
+    from port_worker.serving.approximate import ApproximateRanking
+    from port_worker.serving.exact import ExactRanking
+
+    index = None if opened.opening.index == "exact" else open_index(opened.folder, opened.manifest, item_vectors)
+    return ExactRanking(item_vectors) if index is None else ApproximateRanking(item_vectors, *index)
 
 
 def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:

@@ -7,12 +7,14 @@ same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.topk import Ranked, descending
+from port_worker.serving.ranking import Ranked
+from port_worker.serving.topk import descending
 
 _AT_ONCE = 1 << 19
 """Products at once: 4 MiB, a millisecond or two."""
@@ -23,7 +25,7 @@ def longest(vectors: NDArray[np.float32]) -> float:
     step = max(1, _AT_ONCE // vectors.shape[1])
     parts = (vectors[start : start + step] for start in range(0, len(vectors), step))
     # In float32: more digits would cost as much again, and `slack` allows for that.
-    return max((float(np.einsum("ij,ij->i", part, part).max()) for part in parts), default=0.0) ** 0.5
+    return math.sqrt(max((float(np.einsum("ij,ij->i", part, part).max()) for part in parts), default=0.0))
 
 
 def slack(vectors: NDArray[np.float64], longest_item: float) -> NDArray[np.float64]:
@@ -33,7 +35,7 @@ def slack(vectors: NDArray[np.float64], longest_item: float) -> NDArray[np.float
     and so may either of two be. The 8 more are for the roundings on the way and for the lengths themselves.
     """
     lengths: NDArray[np.float64] = np.sqrt(np.vecdot(vectors, vectors))
-    return lengths * (longest_item * (vectors.shape[1] + 8) * 2.0**-23)
+    return lengths * float(longest_item * (vectors.shape[1] + 8) * 2.0**-23)
 
 
 def products(
@@ -54,7 +56,7 @@ def products(
 def best_of_each(
     rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32], ns: list[int]
 ) -> list[Ranked]:
-    """Of each user the best of `rows`, at most `ns` [user] of them. The rows of each user come in ascending order."""
+    """Of each user the best of `rows`, at most `ns` [user] of them. Equal scores stay in the order they come in."""
     order = descending(scores)
     if len(ns) == 1:
         order = order[: ns[0]]

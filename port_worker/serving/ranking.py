@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked, top_k
+from port_worker.serving.topk import top_k
 
 Source = Literal["model", "fold_in", "features", "popular"]
 """What an answer comes from: what was learnt of this user; what they met since, or as somebody unknown; their
@@ -25,6 +25,13 @@ class Wanted(NamedTuple):
     n: int
     banned: NDArray[np.intp]
     allowed: NDArray[np.bool_] | None
+
+
+class Ranked(NamedTuple):
+    """Item rows, best first, equal scores in ascending row, and their scores: (m,) intp and (m,) float32, m <= n."""
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float32]
 
 
 class Ranking(Protocol):

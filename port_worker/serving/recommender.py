@@ -13,10 +13,9 @@ from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.diversity import pool_size, select
 from port_worker.serving.freshness import Fed, Freshness, Hidden, Moment
 from port_worker.serving.history import NOTHING, History, with_fed
-from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
+from port_worker.serving.ranking import OptionError, Ranked, Ranking, Scorer, Source, Wanted
 from port_worker.serving.requests import Id, Ids, RecommendRequest
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
@@ -150,7 +149,8 @@ class Recommender:
         learnt = NOTHING if row is None else History(*self.catalogue.learnt(row))
         if fed is None:
             return Subject(row, *learnt, fresh=False, features=features)
-        return Subject(row, *with_fed(learnt, fed), fresh=True, features=features)
+        now = with_fed(NOTHING if row is None else History(*self.catalogue.consumed(row)), fed)
+        return Subject(row, *now, fresh=not now.equals(learnt), features=features)
 
     def _recent(self, recent: Ids | None) -> tuple[NDArray[np.int32] | None, list[str]]:
         if recent is None:
@@ -165,7 +165,7 @@ class Recommender:
             return None, []
         self.require("features")
         known, unmet = self.scorer.check_features(features)
-        return known, [f"features.{name}" for name in unmet]
+        return known or None, [f"features.{name}" for name in unmet]
 
     def _finished(self, asked: Asked, wanted: Wanted, ranked: Ranked, source: Source) -> Answer:
         request = asked.request

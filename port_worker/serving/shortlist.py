@@ -25,10 +25,10 @@ class Shortlist(Protocol):
         """Look through the `scores` (rows, b) of rows `first`, `first` + 1, ... Minus infinity is never kept."""
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """(rows, users) of all that is kept, each user's rows ascending, and empty the list."""
+        """(rows, users) of all that is kept, of equal scores the lower row first, and empty the list."""
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
-        """Keep these, of what was taken, all the same."""
+        """Keep these, of what was taken, all the same; of equal scores the lower row comes first."""
 
 
 def shortlist(ns: list[int], slack: NDArray[np.float64]) -> Shortlist:
@@ -42,15 +42,18 @@ class LoneShortlist:
     def __init__(self, n: int, slack: float) -> None:
         self._n = n
         self._slack = slack
-        self._floor = -np.inf
+        self._bound = -np.inf
         self._rows: list[NDArray[np.intp]] = []
         self.size = 0
 
     def add(self, scores: NDArray[np.float32], first: int) -> None:
         line = scores.reshape(-1)
-        self._floor = max(self._floor, float(lower_bound(line, self._n)) - self._slack)
-        # Compared as float32: the next one below what the slack leaves.
-        rows = np.flatnonzero(line >= max(np.nextafter(np.float32(self._floor), -np.float32(np.inf)), _LOWEST))
+        bound = max(self._bound, float(lower_bound(line, self._n)))
+        floor = np.nextafter(np.float32(bound - self._slack), np.float32(-np.inf))
+        if self._slack == 0 and bound == self._bound:  # ties are ties, and the first of them are kept already
+            floor = np.nextafter(np.float32(bound), np.float32(np.inf))
+        self._bound = bound
+        rows = np.flatnonzero(line >= max(floor, _LOWEST))
         self._rows.append(rows + first if first else rows)
         self.size += len(rows)
 
@@ -60,7 +63,7 @@ class LoneShortlist:
         return rows, np.zeros(len(rows), dtype=np.intp)
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:  # noqa: ARG002
-        self._rows, self.size = [np.sort(rows)], len(rows)
+        self._rows, self.size = [rows], len(rows)
 
 
 class SharedShortlist:
@@ -75,7 +78,9 @@ class SharedShortlist:
         self._most = int(ns.max())
         self._nth = (self._most - ns, np.arange(len(ns)))
         self._highest = np.full((self._most, len(ns)), -np.inf, dtype=np.float32)
-        self._floor = np.full(len(ns), _LOWEST, dtype=np.float32)
+        self._bound = np.full(len(ns), -np.inf, dtype=np.float32)
+        self._floor = np.full(len(ns), _LOWEST, dtype=np.float32)  # of what stays
+        self._entry = self._floor  # of what comes in
         self._places = [np.empty(0, dtype=np.intp)]
         self._scores = [np.empty(0, dtype=np.float32)]
         self.size = 0
@@ -86,18 +91,19 @@ class SharedShortlist:
         groups = scores.reshape(block_width(rows, self._most, GROUP), -1)
         maxima = groups.max(axis=0)
         self._raise_floor(maxima.reshape(-1, users))
-        reached = np.flatnonzero(maxima.reshape(-1, users) >= self._floor)
+        reached = np.flatnonzero(maxima.reshape(-1, users) >= self._entry)
         if len(reached) == 0:
             return
         found = np.take(groups, reached, axis=1)
-        kept, group = np.nonzero(found >= self._floor[reached % users])
+        # In the order of memory, so in ascending row.
+        kept, group = np.nonzero(found >= self._entry[reached % users])
         self._keep(kept * maxima.size + reached[group] + first * users, found[kept, group])
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         users = len(self._floor)
         places, scores = np.concatenate(self._places), np.concatenate(self._scores)
         self._places, self._scores, self.size = self._places[:1], self._scores[:1], 0
-        rows, user = np.divmod(np.sort(places[scores >= self._floor[places % users]]), users)
+        rows, user = np.divmod(places[scores >= self._floor[places % users]], users)
         return rows, user
 
     def put_back(self, rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
@@ -112,5 +118,15 @@ class SharedShortlist:
         width = block_width(len(maxima), self._most)
         coarse = maxima[: len(maxima) // width * width].reshape(width, -1, maxima.shape[1]).max(axis=0)
         self._highest = np.sort(np.concatenate([self._highest, coarse]), axis=0)[-self._most :]
-        bound = self._highest[self._nth] - self._slack
-        self._floor = np.maximum(np.nextafter(bound.astype(np.float32), np.float32(-np.inf)), _LOWEST)
+        bound = self._highest[self._nth]
+        floor = np.maximum(_below(bound, self._slack), _LOWEST)
+        # Who has no slack (a vector of zeros, say) has ties that are ties, and the first of them are kept already.
+        settled = (self._slack == 0) & (bound == self._bound)
+        above = np.nextafter(bound, np.float32(np.inf))
+        self._bound, self._floor = bound, floor
+        self._entry = np.where(settled, np.maximum(above, floor), floor)
+
+
+def _below(bound: NDArray[np.float32], slack: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A float32 below what the slack leaves of a bound."""
+    return np.nextafter((bound - slack).astype(np.float32), np.float32(-np.inf))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,16 +10,6 @@ _WIDEST = 256
 
 _FEW = 256
 """Up to here a stable sort of floats costs less than making whole numbers of them does."""
-
-
-class Ranked(NamedTuple):
-    """Item rows, best first, equal scores in ascending row; what was banned or not allowed is never among them.
-
-    rows: (m,) intp. scores: (m,) float32.
-    """
-
-    rows: NDArray[np.intp]
-    scores: NDArray[np.float32]
 
 
 def top_k(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:

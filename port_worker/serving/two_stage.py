@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.ranking import Metric, OptionError, Ranking, Scorer, Source, Wanted
+from port_worker.serving.ranking import Metric, OptionError, Ranked, Ranking, Scorer, Source, Wanted
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked, top_k
+from port_worker.serving.topk import top_k
 
 
 class TwoStageScorer:

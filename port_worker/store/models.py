@@ -29,7 +29,8 @@ SLICE_BYTES = 256 * 1024
 """How much is hashed between two yields: about a millisecond's work, since a single-threaded loop waits for it."""
 
 _VERSION = re.compile(r"\d{8}T\d{6}Z-[a-z0-9]{1,40}-[0-9a-f]{6}", re.ASCII)
-_ALGORITHM = re.compile(r"[A-Za-z0-9]{1,40}")
+_ALGORITHM = re.compile(r"[A-Za-z0-9]{1,20}(\+[A-Za-z0-9]{1,20})?", re.ASCII)
+"""One name, or two that are joined."""
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,10 @@ class ModelStore:
 
 def _new_version(root: Path, created_at: int, algorithm: str) -> str:
     if not _ALGORITHM.fullmatch(algorithm):
-        raise ValueError(f"algorithm: expected up to 40 letters and digits, got {algorithm!r}")
+        raise ValueError(f"algorithm: expected up to 20 letters and digits, or two such joined by +, got {algorithm!r}")
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(created_at))
     while True:
-        version = f"{moment}-{algorithm.lower()}-{secrets.token_hex(3)}"
+        version = f"{moment}-{algorithm.lower().replace('+', '')}-{secrets.token_hex(3)}"
         if not (root / version).exists():
             return version
 

@@ -76,7 +76,7 @@ def train(job: Job, reporter: Reporter) -> Done:
     plan = two_stage.fitting(job.plan, len(data.item_ids))
     reporter.report("prepare", 0.0, rows=data.rows)
     fit.load_libraries()
-    exported = two_stage.trained(plan, data, reporter)
+    exported = two_stage.trained(plan, data, reporter, job.index)
     with ModelStore(Path(job.store)).stage() as staging:
         exported.write(staging.path)
         reporter.report("export", 0.5)

@@ -167,6 +167,9 @@ def scale(x: Expression, factor: Array) -> Expression:
     """By a number, or by one for each of the last axis: before x is computed, where it can be."""
     if x.operation == "matmul" and x.operands[1].is_constant:
         return matmul(x.operands[0], x.operands[1].array * factor)
+    if x.operation == "crossed":
+        one, several, weights = x.operands
+        return applied("crossed", (one, several, constant(weights.array * factor)), x.shape)
     if x.operation == "scaled":
         return _scaled(x.operands[0], x.attributes["factor"] * factor, x.attributes["offset"] * factor)
     if x.operation == "total":
@@ -265,7 +268,7 @@ def _of_matmul(x: Expression, weights: Array) -> Expression | None:
 def _shorter(x: Expression, weights: Array) -> bool:
     """Whether the product of both weights is less work than one after the other."""
     first = x.operands[1].array
-    return first.shape[0] * weights.shape[1] <= first.size + weights.size
+    return bool(first.shape[0] * weights.shape[1] <= first.size + weights.size)
 
 
 def _of_difference(x: Expression, weights: Array) -> Expression | None:
@@ -342,7 +345,8 @@ def _part_by_part(operation: str, operands: Sequence[Expression], parts: Express
         taken = range(int(starts[place]), int(starts[place + 1]))
         return constant(operand.array.take(taken, axis=axis))
 
-    build = {"add": add, "multiply": multiply}.get(operation, partial(elementwise, operation))
+    builders: Mapping[str, Callable[..., Expression]] = {"add": add, "multiply": multiply}
+    build = builders.get(operation, partial(elementwise, operation))
     places = range(len(parts.operands))
     return concat([build(*(within(each, place) for each in operands)) for place in places], axis)
 

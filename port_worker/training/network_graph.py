@@ -108,7 +108,7 @@ def _of_each(operation: str) -> _Reader:
     return lambda graph, tensor: ex.elementwise(operation, *graph.inputs(tensor))
 
 
-def _plain(operation: str, *, last_axes: int = 0) -> _Reader:
+def _plain(operation: str) -> _Reader:
     """An operation that keeps the shape of its operand."""
 
     def read(graph: _Graph, tensor: Any) -> Expression:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from port_worker.store.embedding import EmbeddingArrays
+from port_worker.store.item_index import FACT as INDEX
 from port_worker.store.two_stage import KIND
 from port_worker.training import fit
 from port_worker.training.catalogue import Params
 from port_worker.training.dataset import TrainingData
 from port_worker.training.export import catalogue_part
 from port_worker.training.exported import Exported
+from port_worker.training.index_export import IndexSettings, build_index
 from port_worker.training.plan import Plan
 from port_worker.training.progress import Reports, StageReporter
 
@@ -30,8 +33,19 @@ def all_params(plan: Plan) -> Params:
     return {**plan.params, **{f"{_RETRIEVER}{name}": value for name, value in plan.retriever_params.items()}}
 
 
-def trained(plan: Plan, data: TrainingData, reporter: Reports) -> Exported:
-    """All files and facts of a version."""
+def trained(plan: Plan, data: TrainingData, reporter: Reports, index: str) -> Exported:
+    """All files and facts of a version; `index` as `Settings.index`."""
+    exported = _of_plan(plan, data, reporter)
+    vectors = next((part for part in exported.parts if isinstance(part, EmbeddingArrays)), None)
+    if vectors is None or index == "exact":
+        return exported
+    settings = IndexSettings(least_items=1, largest_share=1.0) if index == "approximate" else IndexSettings()
+    built = build_index(vectors.item_vectors, vectors.user_vectors, settings)
+    parts = exported.parts if built.arrays is None else (*exported.parts, built.arrays)
+    return replace(exported, parts=parts, facts=exported.facts | {INDEX: built.facts})
+
+
+def _of_plan(plan: Plan, data: TrainingData, reporter: Reports) -> Exported:
     shared = catalogue_part(data)
     if plan.retriever is None:
         model = fit.fit(plan.algorithm, plan.params, data, reporter)

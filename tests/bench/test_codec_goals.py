@@ -6,10 +6,11 @@ import pytest
 
 from port_worker.bench.codec.cases import MANY as MANY_PAIRS
 from port_worker.bench.codec.cases import REPLY, REQUEST
-from port_worker.bench.codec.goals import Goal, are_met, of_echo, of_hostile, of_times
+from port_worker.bench.codec.goals import of_echo, of_hostile, of_times
 from port_worker.bench.codec.hostile import Cost
 from port_worker.bench.codec.peers import ERLANG_PY, OURS
 from port_worker.bench.codec.through_port import ALONE, MANY, Flow, Round, flow
+from port_worker.bench.goals import Goal, are_met
 
 
 @pytest.mark.parametrize(

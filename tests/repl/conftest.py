@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -14,7 +16,6 @@ from port_worker.host import WorkerError, WorkerGone
 from port_worker.repl.session import Session
 from port_worker.repl.world import World, choose_world
 
-OPS = ["ping", "status", "recommend", "retrain", "models", "drain"]
 ADA, BO = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
 FOX, CAVE, LAMP = (f"1111111{digit}-0000-4000-8000-00000000000{digit}" for digit in "123")
 
@@ -22,8 +23,8 @@ FOX, CAVE, LAMP = (f"1111111{digit}-0000-4000-8000-00000000000{digit}" for digit
 class FakeHost:
     """Answers as a worker does; `answers` overrides the answer to an op, with a value or an exception."""
 
-    def __init__(self, model: str | None = "ALS", ops: list[str] | None = None) -> None:
-        self.hello: dict[str, Any] = {"ops": ops or OPS}
+    def __init__(self, model: str | None = "ALS") -> None:
+        self.hello: dict[str, Any] = {}
         self.algorithm = model
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {}
@@ -72,10 +73,48 @@ class FakeHost:
             raise WorkerError("no_model", "no model has been trained yet", retryable=True, details={})
         source = "model" if args["user"] in (ADA, BO) else "popular"
         items = [(FOX, 0.75), (CAVE, 0.5)]
-        return {"items": items, "source": source, "model": "v1", "exhausted": args.get("n", 10) > len(items)}
+        exhausted = args.get("n", 10) > len(items)
+        facts = {"source": source, "model": "v1", "exhausted": exhausted, "scored": len(items), "ignored": []}
+        return {"items": items, **facts}
+
+    def _recommend_many(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        """Two places each, of which those after the first user's have one left."""
+        users = len(args["users"])
+        places, scores = [1, 0] + [0, -1] * (users - 1), [0.75, 0.5] + [0.25, 0.0] * (users - 1)
+        return {
+            "ids": ("uuid", uuid.UUID(FOX).bytes + uuid.UUID(CAVE).bytes),
+            "items": ("int32", struct.pack(f"<{len(places)}i", *places)),
+            "scores": ("float32", struct.pack(f"<{len(scores)}f", *scores)),
+            "sources": ("uint8", bytes([0] + [1] * (users - 1))),
+            "source_names": ["model", "popular"],
+            "n": 2,
+            "model": "v1",
+        }
+
+    def _similar(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        metric = args.get("metric", "cosine")
+        return {"items": [(CAVE, 0.5)], "model": "v1", "metric": metric, "exhausted": True}
+
+    def _score(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        known = {FOX: 0.75, CAVE: 0.5}
+        return {"scores": [known.get(item) for item in args["items"]], "source": "model", "model": "v1"}
+
+    def _explain(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        items = [(CAVE, 0.25)] if args["user"] == ADA else []
+        return {"items": items, "score": 0.75, "source": "model", "model": "v1", "method": "exact"}
+
+    def _feedback(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        strange = int(args["user"] not in (ADA, BO))
+        return {"accepted": 1, "unknown_users": strange, "unknown_items": 0, "stored": 7}
+
+    def _hide_items(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        return {"changed": len(args["items"]), "hidden": 4, "unknown": 1}
+
+    def _show_items(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        return {"changed": len(args["items"]), "hidden": 3, "unknown": 0}
 
     def _retrain(self, args: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        self.algorithm = args["algorithm"]
+        self.algorithm = args.get("algorithm") or f"{args['retriever']}+{args['ranker']}"
         progress({"phase": "fit", "share": 0.5, "epoch": 1, "epochs": 2, "loss": 0.25, "rows": None})
         counts = {"rows": 4, "users": 2, "items": 3, "duration_ms": 1500}
         return {"version": "v2", "algorithm": self.algorithm, **counts}

@@ -56,6 +56,46 @@ def test_an_empty_home_gets_a_model_and_named_items(tmp_path: Path) -> None:
     assert [each["version"] for each in models["versions"]] == [first["model"]] == [answer["model"]]
 
 
+def test_all_that_a_model_is_asked_and_told(tmp_path: Path) -> None:
+    write_world(tmp_path / "world.sqlite", users=40, items=60, visits=800)
+    status, (trained, many), _progress = _repl(
+        tmp_path, "-c", "retrain ALS embed_size=4 n_epochs=2", "-c", "many sample=3 n=4 kinds=map,prop"
+    )
+    assert (status, trained["algorithm"]) == (0, "ALS")
+    assert [(each["source"], len(each["items"])) for each in many["users"]] == [("model", 4)] * 3
+    assert {item["kind"] for each in many["users"] for item in each["items"]} == {"map", "prop"}
+    user, (best, second, *_rest) = many["users"][0]["user"], [item["id"] for item in many["users"][0]["items"]]
+    lines = [
+        f"recommend {user} 4 kinds=map,prop diversity=0.25 exclude={best}",
+        f"recommend nobody 3 recent={best},nothing",
+        "recommend nobody features=interest:neon",
+        f"similar {best} 3 metric=dot",
+        f"score {user} {best} nothing",
+        f"explain {user} {best} 2",
+        f"feedback nobody {best}",
+        f"hide {second}",
+        f"recommend {user} 4 kinds=map,prop",
+        "recommend nobody 3",
+        "status",
+    ]
+    status, shown, _progress = _repl(tmp_path, stdin="\n".join(lines))
+    varied, recent, refused, similar, scores, explained, fed, hidden, without, folded, state = shown
+    assert status == 1
+    assert best not in {item["id"] for item in varied["items"]}
+    assert (recent["source"], recent["ignored"]) == ("fold_in", ["recent[1]"])
+    assert refused["error"]["code"] == "unsupported_option"
+    assert (similar["metric"], len(similar["items"])) == ("dot", 3)
+    assert [item["score"] is None for item in scores["items"]] == [False, True]
+    assert scores["items"][0]["score"] == pytest.approx(explained["score"], rel=1e-4)
+    assert (explained["method"], len(explained["items"])) == ("exact", 2)
+    assert all(item["name"] for item in explained["items"])
+    assert (fed["accepted"], fed["unknown_users"], fed["stored"]) == (1, 1, 1)
+    assert (hidden["changed"], hidden["hidden"], hidden["unknown"]) == (1, 1, 0)
+    assert second not in {item["id"] for item in without["items"]}
+    assert folded["source"] == "fold_in"
+    assert (state["status"]["feedback_rows"], state["status"]["hidden_items"]) == (1, 1)
+
+
 def test_a_users_own_data_with_integer_ids(tmp_path: Path, csv_file: Path) -> None:
     commands = ("-c", "retrain als embed_size=4", "-c", "recommend 7 5", "-c", "user 7 100")
     status, (trained, answer, profile), _progress = _repl(tmp_path / "home", "--data", str(csv_file), *commands)

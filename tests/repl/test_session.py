@@ -8,7 +8,7 @@ from port_worker.repl.errors import Failure
 from port_worker.repl.execute import Outcome, execute
 from port_worker.repl.results import Pong, Recommendations
 from port_worker.repl.world import World
-from tests.repl.conftest import ADA, CAVE, FOX, OPS, Bench, FakeHost
+from tests.repl.conftest import ADA, CAVE, FOX, Bench, FakeHost
 
 
 def test_a_model_is_trained_when_one_is_needed_and_none_is_there(world: World) -> None:
@@ -102,19 +102,3 @@ def test_a_user_is_found_by_id_and_by_name_and_items_get_names(world: World, who
         (FOX, "Neon Fox", "avatar"),
         (CAVE, "Wet Cave", "map"),
     ]
-
-
-def test_what_the_worker_does_not_serve_is_said_plainly(world: World) -> None:
-    host = FakeHost()
-    result = execute(Bench(world, host).session, "similar 'Neon Fox'").result
-    assert isinstance(result, Failure)
-    assert result.code == "unknown_op"
-    assert "does not serve `similar`" in result.message
-    assert host.ops_called == []
-
-
-def test_similar_items_come_from_a_worker_that_serves_them(world: World) -> None:
-    host = FakeHost(ops=[*OPS, "similar"])
-    host.answers["similar"] = {"items": [(CAVE, 0.5)], "model": "v1"}
-    assert execute(Bench(world, host).session, "similar 'neon fox' 1").ok
-    assert host.calls[-1] == ("similar", {"item": FOX, "n": 1})

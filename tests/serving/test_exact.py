@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from port_worker.serving import exact, products
 from port_worker.serving.exact import ExactRanking
-from port_worker.serving.topk import Ranked
+from port_worker.serving.ranking import Ranked
 from tests.serving.reference import ranked
 
 NOTHING = np.empty(0, dtype=np.intp)
@@ -97,6 +97,18 @@ def test_every_answer_is_what_sorting_everything_gives(
     ]
 
 
+@pytest.mark.parametrize("users", [1, 3])
+@pytest.mark.parametrize("kept", [0, 1 << 18])
+def test_a_vector_of_zeros_has_the_first_items_whatever_is_weeded_out(
+    users: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, scores=64, kept=kept)
+    items = np.arange(-300, 300, dtype=np.float32).reshape(200, 3)
+    ranking = ExactRanking(items)
+    found = answers(ranking, np.zeros((users, 3), np.float32), [2] * users)
+    assert found == [([0, 1], [0.0, 0.0])] * users
+
+
 @pytest.fixture(scope="module")
 def world() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     random = np.random.default_rng(5)
@@ -130,6 +142,26 @@ def test_equal_items_come_in_their_order_however_many_they_are(monkeypatch: pyte
         ranking = ExactRanking(items)
         for part in (vectors, vectors[:1]):
             assert [rows for rows, _ in answers(ranking, part, [7] * len(part))] == [list(range(7))] * len(part)
+
+
+def test_who_has_no_taste_gets_the_first_items_and_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    items = np.random.default_rng(1).standard_normal((5_000, 16), dtype=np.float32)
+    narrow(monkeypatch, scores=512)
+    looked_at: list[int] = []
+
+    def counted(
+        items: NDArray[np.float32], rows: NDArray[np.intp], vectors: NDArray[np.float64], users: NDArray[np.intp]
+    ) -> Iterator[NDArray[np.float32] | None]:
+        looked_at.append(len(rows))
+        return products.products(items, rows, vectors, users)
+
+    monkeypatch.setattr(exact, "products", counted)
+    for users in (1, 3):
+        found = answers(
+            ExactRanking(items), np.zeros((users, 16), dtype=np.float32), [7] * users, banned=[np.arange(5)] * users
+        )
+        assert [rows for rows, _ in found] == [list(range(5, 12))] * users
+    assert max(looked_at) <= 1_024
 
 
 def test_what_must_not_come_back_never_does_though_it_scores_best(world: World) -> None:

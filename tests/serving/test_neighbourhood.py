@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from port_worker.serving import neighbourhood, neighbours
 from port_worker.serving.neighbourhood import NeighbourhoodScorer
-from port_worker.serving.ranking import OptionError, Wanted
+from port_worker.serving.ranking import OptionError, Ranked, Wanted
 from port_worker.serving.subject import Subject
-from port_worker.serving.topk import Ranked
 from port_worker.store.neighbourhood import Metric, NeighbourhoodFacts
 from tests.serving.neighbourhood_world import World
 

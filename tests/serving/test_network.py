@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from port_worker.serving import network
 from port_worker.serving.features import FeatureRows, UserFeatures
 from port_worker.serving.network import NetworkScorer, open_network
-from port_worker.serving.network_program import NetworkProgram
+from port_worker.serving.network_program import NetworkProgram, Registers
 from port_worker.serving.ranking import OptionError
 from port_worker.serving.sequences import Sequences
 from port_worker.serving.similar import ItemSimilarity
@@ -108,7 +108,8 @@ def expected(row: int, mood: int, latest: int) -> NDArray[np.float32]:
     users, moods, items, _, _ = (
         arrays.network_weights[each.start : each.stop].reshape(each.shape) for each in program.constants
     )
-    return items[:ITEMS] @ np.maximum(users[row] + moods[mood] + items[latest], 0)
+    scores: NDArray[np.float32] = items[:ITEMS] @ np.maximum(users[row] + moods[mood] + items[latest], 0)
+    return scores
 
 
 def all_scores(scorer: NetworkScorer, *subjects: Subject) -> list[NDArray[np.float32]]:
@@ -134,8 +135,8 @@ def test_a_slice_takes_no_more_memory_than_it_may(row_bytes: int, pairs: int) ->
     seen: list[int] = []
 
     class Watched(NetworkProgram):
-        def one_subject(self, subjects: list[NDArray[np.float32] | None], rows: object) -> NDArray[np.float32]:
-            scores = super().one_subject(subjects, rows)  # type: ignore[arg-type]
+        def of_one(self, subjects: Registers, place: int, rows: NDArray[np.intp] | slice) -> NDArray[np.float32]:
+            scores = super().of_one(subjects, place, rows)
             seen.append(len(scores))
             return scores
 
@@ -149,15 +150,16 @@ def test_a_slice_takes_no_more_memory_than_it_may(row_bytes: int, pairs: int) ->
     assert [step is None for step in steps] == [True] * len(seen) + [False]
 
 
-def test_pairs_of_many_subjects_together_score_as_alone() -> None:
+@pytest.mark.parametrize("most", [20, 300, 3000])
+def test_pairs_of_many_subjects_together_score_as_alone(most: int) -> None:
     scorer = scorer_of()
     rng = np.random.default_rng(1)
     many = [SUBJECTS[place % len(SUBJECTS)] for place in range(150)]
-    rows = [rng.integers(0, ITEMS, size).astype(np.intp) for size in rng.integers(0, 90, len(many))]
+    rows = [rng.integers(0, ITEMS, size).astype(np.intp) for size in rng.integers(0, most, len(many))]
     steps = list(scorer.score_rows(many, rows))
     packed = [scores for scores in steps if scores is not None]
     whole = all_scores(scorer, *SUBJECTS)
-    assert None in steps
+    assert any(step is None for step in steps)
     assert len(packed) == len(many)
     for place, (scores, some) in enumerate(zip(packed, rows, strict=True)):
         np.testing.assert_allclose(scores, whole[place % len(SUBJECTS)][some], rtol=1e-5, atol=1e-5)
@@ -191,9 +193,9 @@ def test_features_are_checked() -> None:
     scorer = scorer_of()
     assert scorer.check_features({"mood": "wild"}) == ({"mood": "wild"}, [])
     assert scorer.check_features({"mood": "odd"}) == ({}, ["mood"])
-    with pytest.raises(OptionError, match="features.mood: expected text, got 3"):
+    with pytest.raises(OptionError, match=r"features\.mood: expected text, got 3"):
         scorer.check_features({"mood": 3})
-    with pytest.raises(OptionError, match="features.age"):
+    with pytest.raises(OptionError, match=r"features\.age"):
         scorer.check_features({"age": 3})
 
 

@@ -20,6 +20,12 @@ def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> 
     assert "[3/3] libraries: done" in done.stderr
 
 
+def test_the_bench_of_serving_brings_its_peers(project: Project) -> None:
+    done = project.run("bench", "serving", "--quick")
+    assert (done.returncode, done.stdout) == (0, "ran -m port_worker bench serving --quick\n")
+    assert project.notes == ["venv", "pip build.lock", "pip dev.lock"]
+
+
 def test_the_second_run_asks_nothing_of_pip_and_says_nothing(project: Project) -> None:
     project.run("worker")
     again = project.run("bench")

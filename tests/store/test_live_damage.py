@@ -51,6 +51,7 @@ import os, sys
 from pathlib import Path
 from port_worker.store.errors import FeedbackUnavailable
 from port_worker.store.live import LiveStore
+from tests.worker.clock import Clock
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 os.chdir(sys.argv[1])
@@ -72,7 +73,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(path: Path) -> Iterator[LiveStore]:
-    store = LiveStore(path)
+    store = LiveStore(path, clock=Clock(step=1.0))
     store.add(["u"], ["i"], [1.0], [1])
     store.hide(["private", 5])
     yield store

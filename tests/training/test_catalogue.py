@@ -50,7 +50,8 @@ def refusal(algorithm: str, **params: object) -> TrainingError:
 def test_the_models_are_all_there() -> None:
     assert " ".join(WITHOUT_TORCH) == (
         "ALS BPR SVD SVDpp TwoTower YouTubeRetrieval Item2Vec DeepWalk RNN4Rec Caser WaveNet "
-        "UserCF ItemCF RsUserCF RsItemCF Swing"
+        "UserCF ItemCF RsUserCF RsItemCF Swing "
+        "NCF FM WideDeep DeepFM AutoInt YouTubeRanking DIN Transformer SIM"
     )
     assert set(GRAPH) == {"LightGCN", "NGCF", "GraphSage", "PinSage"}
 
@@ -87,7 +88,7 @@ def test_nil_where_it_means_something() -> None:
     assert validate("SVDpp", {"recent_num": None})["recent_num"] is None
 
 
-@pytest.mark.parametrize("name", ["als", "", "AlS", "DeepFM", "x" * 5000])
+@pytest.mark.parametrize("name", ["als", "", "AlS", "DeepFm", "x" * 5000])
 def test_an_unknown_algorithm_is_told_the_known_ones(name: str) -> None:
     error = refusal(name)
     assert error.code == "unknown_algorithm"
@@ -137,6 +138,13 @@ def test_an_unknown_parameter_is_told_the_known_ones() -> None:
         ("Caser", "seed", -1),
         ("GraphSage", "sampler", "out-batch"),
         ("Caser", "random_num", 5),
+        ("WideDeep", "lr", 0.01),
+        ("WideDeep", "lr_deep", 0),
+        ("SIM", "num_heads", 3),
+        ("SIM", "search_topk", 101),
+        ("SIM", "alpha", 1.5),
+        ("Transformer", "num_heads", 5),
+        ("Transformer", "feat_agg_mode", "sum"),
         ("ItemCF", "sim_type", "pearson"),
         ("RsUserCF", "k_sim", 0),
         ("Swing", "alpha", -1),

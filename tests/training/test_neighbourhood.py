@@ -18,9 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 from port_worker.serving.neighbourhood import NeighbourhoodScorer
-from port_worker.serving.ranking import Wanted
+from port_worker.serving.ranking import Ranked, Wanted
 from port_worker.serving.subject import Subject
-from port_worker.serving.topk import Ranked
 from port_worker.sources.columns import Interactions
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts

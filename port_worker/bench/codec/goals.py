@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from port_worker.bench.codec.cases import MANY as MANY_PAIRS
 from port_worker.bench.codec.cases import REPLY, REQUEST
 from port_worker.bench.codec.peers import ERLANG_PY, OURS
 from port_worker.bench.codec.through_port import MANY
+from port_worker.bench.goals import Goal, at_least, unmeasured
 
 if TYPE_CHECKING:
     from port_worker.bench.codec.hostile import Cost
@@ -22,19 +22,10 @@ ECHO_TIMES = 3.0
 """How many times more messages a second than erlang-py, with 64 in flight."""
 
 
-@dataclass(frozen=True)
-class Goal:
-    """One goal. `met` is None where it was not measured, which breaches nothing."""
-
-    text: str
-    observed: str
-    met: bool | None
-
-
 def of_times(ratios: Mapping[str, Mapping[str, float]] | None) -> list[Goal]:
     """The goals of single operations, from each row's ratios of the peers to ours; None: not measured."""
     return [
-        _times(
+        at_least(
             f"{name}: at least {least:g} times as fast as erlang-py",
             None if ratios is None else ratios[name][ERLANG_PY],
             least,
@@ -46,29 +37,16 @@ def of_times(ratios: Mapping[str, Mapping[str, float]] | None) -> list[Goal]:
 def of_echo(flows: Mapping[str, Sequence[Flow]] | None) -> Goal:
     """The goal of the echo through a Port; None: not measured."""
     text = f"echo through a Port, {MANY} in flight: at least {ECHO_TIMES:g} times erlang-py's messages a second"
-    return _times(text, None if flows is None else _times_with_many(flows[OURS]), ECHO_TIMES)
+    return at_least(text, None if flows is None else _times_with_many(flows[OURS]), ECHO_TIMES)
 
 
 def of_hostile(costs: Sequence[Cost] | None) -> Goal:
     """The goal of hostile frames: none over its limits; None: not measured."""
     text = "hostile frames: each within its limits of time and memory, and refused as stated"
     if costs is None:
-        return _unmeasured(text)
+        return unmeasured(text)
     over = sum(bool(cost.breaches) for cost in costs)
     return Goal(text, f"{over} of {len(costs)} breach", over == 0)
-
-
-def are_met(goals: Sequence[Goal]) -> bool:
-    """Whether none is breached."""
-    return not any(goal.met is False for goal in goals)
-
-
-def _times(text: str, ratio: float | None, least: float) -> Goal:
-    return _unmeasured(text) if ratio is None else Goal(text, f"{ratio:.2f} times", ratio >= least)
-
-
-def _unmeasured(text: str) -> Goal:
-    return Goal(text, "not measured", None)
 
 
 def _times_with_many(flows: Sequence[Flow]) -> float:

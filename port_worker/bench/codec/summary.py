@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from port_worker.bench.codec.goals import are_met, of_echo, of_hostile, of_times
+from port_worker.bench.codec.goals import of_echo, of_hostile, of_times
 from port_worker.bench.codec.hostile import LIMIT_BYTES, LIMIT_MS, PERMITTED_MS
 from port_worker.bench.codec.peers import OURS
 from port_worker.bench.codec.timing import Quartiles, Samples, ratios
+from port_worker.bench.goals import are_met
 from port_worker.bench.summary import machine
 
 if TYPE_CHECKING:

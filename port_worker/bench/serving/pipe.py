@@ -1,0 +1,100 @@
+"""A worker at the other end of its pipes, and the time that each of its answers takes.
+
+A call is encoded before the clock starts and its answer is decoded after it has stopped: both are the host's work,
+which the BEAM does in its own time. All between the write of a frame and the last byte of the answer counts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from port_worker.host import WorkerError, WorkerHost, worker_command
+from protocol.messages import Call, Ok, Progress, parse_outbound, plain, to_payload
+
+_HELLO_S = 120.0
+_SILENCE_S = 120.0
+
+
+class NoAnswerError(Exception):
+    """A worker or a peer was silent, or a call that has to be answered was refused; the message says which."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a closed loop found: milliseconds of each call in the order of the answers, and seconds of them all."""
+
+    ms: list[float]
+    seconds: float
+
+
+class TimedWorker(WorkerHost):
+    """A `WorkerHost` that also sends what was encoded before, and tells when the answers came."""
+
+    def __enter__(self) -> TimedWorker:
+        return self
+
+    def encoded(self, op: str, calls: Iterable[Mapping[str, Any]]) -> list[tuple[int, bytes]]:
+        """The id and the payload of each call, to be sent later, by `closed_loop`."""
+        found = []
+        for args in calls:
+            found.append((self._next_id, to_payload(Call(self._next_id, op, dict(args)), self._codec)))
+            self._next_id += 1
+        return found
+
+    def closed_loop(self, calls: Sequence[tuple[int, bytes]], in_flight: int) -> Flow:
+        """Send them, `in_flight` at a time: each answer lets the next one go.
+
+        Raises NoAnswerError for an answer that is an error, and when none comes; WorkerGone.
+        """
+        sent_at: list[float] = []
+        answers: list[tuple[float, bytes]] = []
+        began = time.perf_counter()
+        while len(answers) < len(calls):
+            for _id, payload in calls[len(sent_at) : len(answers) + in_flight]:
+                sent_at.append(time.perf_counter())
+                self._channel.send(payload)
+            payloads = self._some()
+            now = time.perf_counter()
+            answers += [(now, payload) for payload in payloads]
+        seconds = time.perf_counter() - began
+        places = {call_id: place for place, (call_id, _payload) in enumerate(calls)}
+        return Flow([(now - sent_at[places[self._answered(payload)]]) * 1e3 for now, payload in answers], seconds)
+
+    def recommended(self, users: Sequence[str], n: int) -> list[list[str]]:
+        """The ids of the items that each user gets."""
+        return [[one for one, _ in self.call("recommend", {"user": user, "n": n})["items"]] for user in users]
+
+    def _some(self) -> list[bytes]:
+        until = time.monotonic() + _SILENCE_S
+        while time.monotonic() < until:
+            payloads = self._receive(_SILENCE_S)
+            if payloads:
+                return payloads
+        raise NoAnswerError(f"the worker said nothing for {_SILENCE_S:g} s")
+
+    def _answered(self, payload: bytes) -> int:
+        answer = parse_outbound(payload, self._codec)
+        if isinstance(answer, Ok):
+            return answer.id
+        said = answer.facts if isinstance(answer, Progress) else answer
+        raise NoAnswerError(f"expected the answer to a call, got {plain(said)}")
+
+
+def timed_worker(home: Path, environment: Mapping[str, str] | None = None) -> TimedWorker:
+    """Spawn a worker on `home` and wait for its hello; `environment` is added to this process's. Raises WorkerGone."""
+    host = TimedWorker.start(worker_command(home), env=os.environ | dict(environment or {}), hello_timeout=_HELLO_S)
+    assert isinstance(host, TimedWorker)
+    return host
+
+
+def recommend_calls(users: Iterable[str], n: int) -> Iterable[dict[str, Any]]:
+    """Arguments of `recommend`, a call for each of the users."""
+    return ({"user": user, "n": n} for user in users)
+
+
+__all__ = ["Flow", "NoAnswerError", "TimedWorker", "WorkerError", "recommend_calls", "timed_worker"]
