@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from port_worker.host import WorkerError, WorkerHost
+from port_worker.sources.registry import open_source
+from protocol.atoms import Atom
 from protocol.messages import ErrorReply, Ok, Progress
 from tests.worker.conftest import Start
 
@@ -106,6 +110,129 @@ def test_a_bad_hyperparameter_is_named(shared_worker: WorkerHost, params: dict[s
     error = refusal(shared_worker, {"algorithm": "ALS", "params": params})
     assert error.code == "invalid_hyperparameter"
     assert next(iter(params)) in error.message
+
+
+PAIR = {"retriever": "ALS", "ranker": "NCF"}
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "role", "known"),
+    [
+        (PAIR | {"retriever": "FM"}, "unknown_algorithm", "retriever", "TwoTower"),
+        (PAIR | {"retriever": "RsItemCF"}, "unknown_algorithm", "retriever", "TwoTower"),
+        (PAIR | {"retriever": "Oracle"}, "unknown_algorithm", "retriever", "TwoTower"),
+        (PAIR | {"ranker": "BPR"}, "unknown_algorithm", "ranker", "DeepFM"),
+        (PAIR | {"ranker": "Oracle"}, "unknown_algorithm", "ranker", "DeepFM"),
+        ({"retriever": "ALS"}, "missing_argument", "ranker", None),
+        ({"ranker": "NCF"}, "missing_argument", "retriever", None),
+        (PAIR | {"algorithm": "ALS"}, "invalid_argument", "algorithm", None),
+        ({"algorithm": "ALS", "candidates": 10}, "invalid_argument", "candidates", None),
+        ({"algorithm": "ALS", "retriever_params": {"reg": 1.0}}, "invalid_argument", "retriever_params", None),
+    ],
+)
+def test_what_makes_no_pair_is_refused_by_its_role(
+    shared_worker: WorkerHost, args: dict[str, Any], code: str, role: str, known: str | None
+) -> None:
+    error = refusal(shared_worker, args)
+    assert (error.code, error.details["field"]) == (code, role)
+    assert role in error.message
+    assert known is None or known in error.details["known"]
+
+
+@pytest.mark.parametrize(
+    ("params", "retriever_params", "named"),
+    [({"alpha": 5}, {}, "alpha"), ({"n_epochs": 1}, {"lr": 0.1}, "lr"), ({}, {"n_epochs": 0}, "n_epochs")],
+)
+def test_hyperparameters_are_those_of_their_stage(
+    shared_worker: WorkerHost, params: dict[str, Any], retriever_params: dict[str, Any], named: str
+) -> None:
+    error = refusal(shared_worker, {**PAIR, "params": params, "retriever_params": retriever_params})
+    assert error.code == "invalid_hyperparameter"
+    assert named in error.message
+
+
+def recommended(worker: WorkerHost, **args: Any) -> Any:
+    return worker.call("recommend", args, timeout=20)
+
+
+def ids(reply: Any) -> list[Any]:
+    return [item for item, _score in reply["items"]]
+
+
+def known_user(home: Path) -> Any:
+    return open_source(str(home / "world.sqlite")).sample_users(1)[0].id
+
+
+def test_two_stages_are_trained_and_served_as_one(start: Start, own_home: Path) -> None:
+    """On a worker that has served ALS: of the 20 items that ALS ranks highest, NCF makes the order."""
+    worker, user = start(own_home), known_user(own_home)
+    params = {"params": {"n_epochs": 1, "embed_size": 8, "hidden_units": [8]}}
+    args = {**PAIR, **params, "retriever_params": {"n_epochs": 2}, "candidates": 20}
+    seen: list[dict[str, Any]] = []
+    result = worker.call("retrain", args, timeout=200, on_progress=seen.append)
+    shares = [progress["share"] for progress in seen]
+    assert shares == sorted(shares)
+    assert result["algorithm"] == "ALS+NCF"
+    newest = worker.call("models", timeout=20)["versions"][0]
+    assert (newest["version"], newest["kind"], newest["active"]) == (result["version"], "two_stage", True)
+    assert newest["facts"]["candidates"] == 20
+    status = worker.call("status", timeout=20)
+    assert (status["model"]["algorithm"], status["model"]["kind"]) == ("ALS+NCF", "two_stage")
+    assert status["heavy_modules"] == []
+    reply = recommended(worker, user=user, n=20)
+    assert (reply["source"], reply["model"], reply["exhausted"]) == ("model", result["version"], False)
+    assert len(set(ids(reply))) == 20
+    assert ids(recommended(worker, user=user, n=5)) == ids(reply)[:5]
+    scored = worker.call("score", {"user": user, "items": ids(reply)}, timeout=20)
+    assert scored["scores"] == pytest.approx([score for _item, score in reply["items"]], rel=1e-4)
+    assert worker.call("similar", {"item": ids(reply)[0]}, timeout=20)["items"]
+    worker.close()
+    assert start(own_home).hello["model"]["kind"] == "two_stage"
+
+
+def test_a_neighbourhood_model_is_served(start: Start, own_home: Path) -> None:
+    worker, user = start(own_home), known_user(own_home)
+    assert worker.call("retrain", {"algorithm": "RsItemCF"}, timeout=200)["algorithm"] == "RsItemCF"
+    status = worker.call("status", timeout=20)
+    assert (status["model"]["kind"], status["heavy_modules"]) == ("neighbourhood", [])
+    reply = recommended(worker, user=user, n=10_000)
+    assert reply["source"] == "model"
+    assert 0 < reply["scored"] <= len(reply["items"])
+    assert all(score == 0.0 for _item, score in reply["items"][reply["scored"] :])
+    [best, *_others] = ids(reply)
+    explained = worker.call("explain", {"user": user, "item": best, "n": 10_000}, timeout=20)
+    assert explained["method"] == "exact"
+    assert sum(vote for _item, vote in explained["items"]) == pytest.approx(explained["score"], rel=1e-4)
+    worker.call("feedback", {"user": "nobody", "item": best}, timeout=20)
+    fed = recommended(worker, user="nobody", n=10_000)
+    assert fed["source"] == "fold_in"
+    assert best not in ids(fed)
+    with pytest.raises(WorkerError) as caught:
+        worker.call("similar", {"item": best, "metric": Atom("dot")}, timeout=20)
+    assert (caught.value.code, caught.value.details["field"]) == ("unsupported_option", "metric")
+
+
+def test_a_network_is_served_and_reads_features(start: Start, own_home: Path) -> None:
+    worker, user = start(own_home), known_user(own_home)
+    args = {"algorithm": "FM", "params": {"n_epochs": 1, "embed_size": 8}}
+    assert worker.call("retrain", args, timeout=200)["algorithm"] == "FM"
+    status = worker.call("status", timeout=20)
+    assert (status["model"]["kind"], status["heavy_modules"]) == ("network", [])
+    assert "features" in status["model"]["options"]
+    reply = recommended(worker, user=user)
+    assert (reply["source"], len(set(ids(reply)))) == ("model", 10)
+    with closing(sqlite3.connect(own_home / "world.sqlite")) as connection:
+        ((platform,),) = connection.execute("SELECT platform FROM users LIMIT 1")
+    described = recommended(worker, user="nobody", features={"platform": platform, "interest": "none at all"})
+    assert (described["source"], described["ignored"]) == ("features", ["features.interest"])
+    assert recommended(worker, user="nobody", features={"interest": "none at all"})["source"] == "popular"
+    with pytest.raises(WorkerError) as caught:
+        recommended(worker, user="nobody", features={"height": 3})
+    assert caught.value.code == "invalid_argument"
+    assert {"platform", "interest"} <= set(caught.value.details["known"])
+    with pytest.raises(WorkerError) as caught:
+        recommended(worker, user="nobody", recent=ids(reply))
+    assert (caught.value.code, caught.value.details["kind"]) == ("unsupported_option", "network")
 
 
 HEADER = "user,item,label,time\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from port_worker.active_model import ActiveModel
 from port_worker.config import settings
 from port_worker.retraining import Retraining
 from port_worker.service import Service
@@ -72,6 +74,26 @@ def test_a_score_that_cannot_be_sent_is_an_error_for_its_caller(
         **dict.fromkeys((1, 2), "internal"),
         3: "ok",
     }
+
+
+def test_no_collection_walks_what_a_model_is_made_of(trained_home: Path, sent: list[Message]) -> None:
+    made = Service(settings(home=trained_home, environ={}), sent.append)
+    gc.unfreeze()
+    try:
+        made.open()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_a_defect_in_forgetting_costs_nobody_an_answer(
+    service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ActiveModel, "forget", broken)
+        ask(service, (1, "ping", {}))
+    assert [one.id for one in sent if isinstance(one, Ok)] == [1]
+    assert "ZeroDivisionError: a defect" in capfd.readouterr().err
 
 
 def test_a_defect_in_the_swap_costs_the_retrain_only(
