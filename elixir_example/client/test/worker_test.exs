@@ -4,7 +4,7 @@ defmodule PortWorker.WorkerTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Atoms, Error, OSProcess, Real}
+  alias PortWorker.{Atoms, Columns, Error, OSProcess, Real}
 
   @moduletag timeout: 300_000
 
@@ -88,6 +88,114 @@ defmodule PortWorker.WorkerTest do
     assert {:ok, %{source: :popular, items: items}} = PortWorker.recommend(worker, "nobody", n: 5)
     assert {:ok, %{source: :popular, items: ^items}} = PortWorker.recommend(worker, 7, n: 5)
     assert length(items) == 5
+  end
+
+  test "options of recommend: kinds, what was had already, diversity, recent items", context do
+    %{worker: worker, user: user, seen: [first | _] = seen} = context
+    {:ok, %{items: plain}} = PortWorker.recommend(worker, user, n: 10_000)
+    {:ok, %{items: maps}} = PortWorker.recommend(worker, user, n: 10_000, kinds: ["map"])
+    assert maps != [] and maps == Enum.filter(plain, &(&1 in maps)) and length(maps) < length(plain)
+
+    {:ok, %{items: all}} = PortWorker.recommend(worker, user, n: 10_000, filter_consumed: false)
+    assert Enum.reject(all, fn {id, _} -> id in seen end) == plain
+
+    assert {:ok, %{items: diverse}} = PortWorker.recommend(worker, user, diversity: 0.9)
+    assert diverse != Enum.take(plain, 10) and diverse -- plain == []
+
+    assert {:ok, %{source: :fold_in, ignored: ["recent[1]"]}} =
+             PortWorker.recommend(worker, "nobody", recent: [first, "no item"])
+
+    assert {:error,
+            %Error{code: :unsupported_option, details: %{"field" => "features", "kind" => "embedding"}}} =
+             PortWorker.recommend(worker, "nobody", features: [platform: "pc"])
+
+    assert {:error, %Error{code: :invalid_argument, details: %{"field" => "kinds[0]", "known" => known}}} =
+             PortWorker.recommend(worker, user, kinds: ["spell"])
+
+    assert Enum.sort(known) == ["avatar", "map", "prop"]
+  end
+
+  test "recommend_many answers each user what recommend does, from a list or a column", context do
+    %{worker: worker, user: user, model: %{version: version}} = context
+    users = [user, "nobody", user]
+    assert {:ok, %{n: 4, model: ^version} = found} = PortWorker.recommend_many(worker, users, n: 4)
+
+    for {user, many} <- Enum.zip(users, Columns.users(found)) do
+      {:ok, one} = PortWorker.recommend(worker, user, n: 4)
+      assert many.source == one.source
+      assert Enum.map(many.items, &elem(&1, 0)) == Enum.map(one.items, &elem(&1, 0))
+      for {{_, a}, {_, b}} <- Enum.zip(many.items, one.items), do: assert_in_delta(a, b, 1.0e-5)
+    end
+
+    column = Columns.from_ids(List.duplicate(user, 5_000))
+    assert {:ok, many} = PortWorker.recommend_many(worker, column)
+    assert [{%{source: :model}, 5_000}] = many |> Columns.users() |> Enum.frequencies() |> Map.to_list()
+
+    assert {:error, %Error{code: :reply_too_large}} =
+             PortWorker.recommend_many(worker, Columns.from_ids(Enum.to_list(1..100_000)), n: 100)
+  end
+
+  test "similar, score and explain tell of single items", context do
+    %{worker: worker, user: user, seen: seen, model: %{version: version}} = context
+    {:ok, %{items: [{best, score}, {second, _} | _]}} = PortWorker.recommend(worker, user)
+
+    assert {:ok, %{metric: :cosine, model: ^version, exhausted: false, items: alike}} =
+             PortWorker.similar(worker, best, n: 5)
+
+    assert length(alike) == 5 and not List.keymember?(alike, best, 0)
+    assert {:ok, %{metric: :dot}} = PortWorker.similar(worker, best, metric: :dot)
+
+    assert {:ok, %{scores: [best_again, nil, _], source: :model, model: ^version}} =
+             PortWorker.score(worker, user, [best, "no item", second])
+
+    assert_in_delta best_again, score, 1.0e-5
+    assert {:ok, %{scores: column}} = PortWorker.score(worker, user, [best, "no item"], form: :columns)
+    assert [_, nil] = Columns.to_list(column)
+
+    assert {:ok, %{items: reasons, method: :exact, source: :model, score: explained}} =
+             PortWorker.explain(worker, user, best, n: 3)
+
+    assert_in_delta explained, score, 1.0e-5
+    assert length(reasons) == 3 and Enum.all?(reasons, fn {id, _} -> id in seen end)
+
+    for answer <- [PortWorker.similar(worker, "no item"), PortWorker.explain(worker, user, "no item")] do
+      assert {:error, %Error{code: :unknown_item, retryable?: false}} = answer
+    end
+  end
+
+  test "feedback counts at once, one by one or many", %{worker: worker, user: user} do
+    {:ok, %{items: [{first, _}, {second, _} | _]}} = PortWorker.recommend(worker, "newcomer")
+
+    assert {:ok, %{accepted: 1, unknown_users: 1, unknown_items: 0}} =
+             PortWorker.feedback(worker, %{user: "newcomer", item: first, weight: 2.5})
+
+    assert {:ok, %{source: :fold_in, items: items}} = PortWorker.recommend(worker, "newcomer", n: 10_000)
+    refute List.keymember?(items, first, 0)
+
+    batch = %{users: ["newcomer", "other"], items: [second, "no item"], weights: Columns.from_floats([1, -1])}
+
+    assert {:ok, %{accepted: 2, unknown_users: 2, unknown_items: 1, stored: stored}} =
+             PortWorker.feedback(worker, batch)
+
+    assert {:ok, %{feedback_rows: ^stored}} = PortWorker.status(worker)
+    {:ok, %{items: items}} = PortWorker.recommend(worker, "newcomer", n: 10_000)
+    refute List.keymember?(items, second, 0)
+    assert {:ok, %{source: :model}} = PortWorker.recommend(worker, user)
+
+    assert {:error, %Error{code: :invalid_argument, details: %{"field" => "items"}}} =
+             PortWorker.feedback(worker, users: ["a", "b"], items: [first])
+  end
+
+  test "hidden items are in no later answer until they are shown", %{worker: worker, user: user} do
+    {:ok, %{items: [{best, _}, {second, _} | _]} = before} = PortWorker.recommend(worker, user)
+
+    assert {:ok, %{changed: 2, hidden: 2, unknown: 1}} = PortWorker.hide_items(worker, [best, "no item"])
+    assert {:ok, %{items: [{^second, _} | _]}} = PortWorker.recommend(worker, user)
+    assert {:ok, found} = PortWorker.recommend_many(worker, [user, "nobody"], n: 10_000)
+    refute best in Columns.to_list(found.ids)
+
+    assert {:ok, %{changed: 2, hidden: 0}} = PortWorker.show_items(worker, [best, "no item"])
+    assert PortWorker.recommend(worker, user) == {:ok, before}
   end
 
   test "arguments that are refused are named, and the worker goes on", %{worker: worker, user: user} do
