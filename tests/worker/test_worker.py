@@ -45,9 +45,13 @@ def test_hello_tells_who_speaks_and_what_it_can_do(start: Start, trained_home: P
     worker = start(trained_home)
     hello = worker.hello
     assert (hello["protocol"], hello["os_pid"]) == (1, worker.pid)
-    assert hello["ops"] == ["ping", "status", "recommend", "retrain", "models", "drain"]
-    assert hello["limits"]["max_items"] == 10_000
-    assert hello["model"]["algorithm"] == "ALS"
+    assert hello["ops"] == [
+        *("ping", "status", "recommend", "recommend_many", "similar", "score", "explain", "feedback", "hide_items"),
+        *("show_items", "retrain", "models", "drain"),
+    ]
+    assert (hello["limits"]["max_items"], hello["limits"]["max_bulk"]) == (10_000, 8)
+    assert (hello["model"]["algorithm"], hello["model"]["kind"]) == ("ALS", "embedding")
+    assert hello["model"]["options"] == ["diversity", "dot", "explain", "fold_in", "recent", "similar"]
 
 
 def test_recommendations_are_new_to_the_user_and_ordered(start: Start, trained_home: Path) -> None:
