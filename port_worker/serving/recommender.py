@@ -25,8 +25,8 @@ _NO_ROWS = np.empty(0, dtype=np.intp)
 class Asked:
     """A request in the model's rows, whose options the model can honour.
 
-    excluded: item rows that are left out. recent: those of the call, None where it gave none. ignored: what of the
-    call the model did not know.
+    excluded: item rows that are left out. recent, features: those of the call that the model knows, None where it gave
+    none of them. ignored: what of the call the model did not know.
     """
 
     request: RecommendRequest
@@ -159,26 +159,29 @@ class Recommender:
         self.require("recent")
         found = self.catalogue.items.places(recent)
         strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
-        return found[found >= 0].astype(np.int32), strangers
+        known = found[found >= 0].astype(np.int32)
+        return (known if known.size else None), strangers
 
     def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
         if features is None:
             return None, []
         self.require("features")
         known, unmet = self.scorer.check_features(features)
-        return known, [f"features.{name}" for name in unmet]
+        return known or None, [f"features.{name}" for name in unmet]
 
     def _finished(self, asked: Asked, wanted: Wanted, ranked: Ranked, source: Source) -> Answer:
         request = asked.request
         if request.diversity > 0:
-            ranked = self._diverse(ranked, request)
+            chosen = self._diverse(ranked.rows, ranked.scores, request)
+            ranked = Ranked(ranked.rows[chosen], ranked.scores[chosen])
         if len(ranked.rows) == request.n:
             return Answer(ranked.rows, ranked.scores, source, request.n)
         return self._topped_up(ranked, wanted, request.n, source)
 
-    def _diverse(self, ranked: Ranked, request: RecommendRequest) -> Ranked:
-        chosen = select(ranked.scores, self.scorer.closeness(ranked.rows), request.n, request.diversity)
-        return Ranked(ranked.rows[chosen], ranked.scores[chosen])
+    def _diverse(
+        self, rows: NDArray[np.intp], scores: NDArray[np.floating], request: RecommendRequest
+    ) -> NDArray[np.intp]:
+        return select(scores, self.scorer.closeness(rows), request.n, request.diversity)
 
     def _topped_up(self, ranked: Ranked, wanted: Wanted, n: int, source: Source) -> Answer:
         """The popular items behind those that the model could score, so that n come back while n exist."""
@@ -188,5 +191,9 @@ class Recommender:
         return Answer(np.concatenate([ranked.rows, more]), scores, source, len(ranked.rows))
 
     def _popular(self, asked: Asked, wanted: Wanted) -> Answer:
-        rows = self.catalogue.most_popular(asked.request.n, wanted.banned, wanted.allowed)
-        return Answer(rows, self.catalogue.arrays.item_popularity[rows].astype(np.float64), "popular", len(rows))
+        rows = self.catalogue.most_popular(wanted.n, wanted.banned, wanted.allowed)
+        scores = self.catalogue.arrays.item_popularity[rows].astype(np.float64)
+        if asked.request.diversity > 0:
+            chosen = self._diverse(rows, scores, asked.request)
+            rows, scores = rows[chosen], scores[chosen]
+        return Answer(rows, scores, "popular", len(rows))
