@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.catalogue import Catalogue
-from port_worker.serving.diversity import pool_size, select
+from port_worker.serving.diversity import MOST_COMPARED, pool_size, select
 from port_worker.serving.freshness import Fed, Freshness, Hidden, Moment
 from port_worker.serving.history import NOTHING, History, with_fed
 from port_worker.serving.ranking import OptionError, Ranking, Scorer, Source, Wanted
@@ -95,24 +95,33 @@ class Recommender:
                     break  # others ran: what is left is ranked as it may be shown now
 
     def _rank(self, asked: Sequence[Asked], moment: Moment) -> Iterator[list[tuple[int, Answer]]]:
+        """The answers to all, as many at a time as there are after a slice of work."""
+        ready: list[tuple[int, Answer]] = []
+        for each in self._answers(asked, moment):
+            if each is not None:
+                ready.append(each)
+            if each is None or asked[each[0]].request.diversity > 0:  # which takes milliseconds
+                yield ready
+                ready = []
+        yield ready
+
+    def _answers(self, asked: Sequence[Asked], moment: Moment) -> Iterator[tuple[int, Answer] | None]:
         fed, hidden = moment
         subjects = [self._subject(a.row, a.recent, a.features, fed.get(a.request.user)) for a in asked]
         sources = [self.scorer.source(subject) for subject in subjects]
         wanted = [self._wanted(*each, fed, hidden) for each in zip(asked, subjects, strict=True)]
         strangers = [place for place, source in enumerate(sources) if source == "popular"]
+        yield from ((place, self._popular(asked[place], wanted[place])) for place in strangers)
         if strangers:
-            yield [(place, self._popular(asked[place], wanted[place])) for place in strangers]
+            yield None
         known = [place for place, source in enumerate(sources) if source != "popular"]
         left = iter(known)
-        ready: list[tuple[int, Answer]] = []
         for ranked in self._ranking.rank([wanted[place] for place in known]):
             if ranked is None:
-                yield ready
-                ready = []
+                yield None
             else:
                 place = next(left)
-                ready.append((place, self._finished(asked[place], wanted[place], ranked, sources[place])))
-        yield ready
+                yield place, self._finished(asked[place], wanted[place], ranked, sources[place])
 
     def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
         request = asked.request
@@ -181,7 +190,9 @@ class Recommender:
     def _diverse(
         self, rows: NDArray[np.intp], scores: NDArray[np.floating], request: RecommendRequest
     ) -> NDArray[np.intp]:
-        return select(scores, self.scorer.closeness(rows), request.n, request.diversity)
+        best = slice(MOST_COMPARED)
+        chosen = select(scores[best], self.scorer.closeness(rows[best]), request.n, request.diversity)
+        return np.concatenate([chosen, np.arange(MOST_COMPARED, len(rows))])
 
     def _topped_up(self, ranked: Ranked, wanted: Wanted, n: int, source: Source) -> Answer:
         """The popular items behind those that the model could score, so that n come back while n exist."""

@@ -61,6 +61,27 @@ def test_diversity_chooses_from_a_pool_that_is_larger_than_the_answer() -> None:
     assert [wanted.n for wanted in ranking.wanted] == [pool_size(3), 3]
 
 
+@pytest.mark.parametrize("user", [1, "stranger"])
+def test_past_a_thousand_items_score_alone_counts(user: Id) -> None:
+    """All but item 999 are alike, so that it is the second, whatever its score."""
+    size = 1200
+    likeness = np.ones((size, size), dtype=np.float32)
+    likeness[999] = likeness[:, 999] = -1
+    scorer = TableScorer({0: range(size, 0, -1)}, ["diversity"], likeness=likeness)
+    arrays = catalogue_arrays([1], list(range(size)), popularity=list(range(size, 0, -1)))
+    answer = asked(recommender_of(arrays, scorer), RecommendRequest(user, 1100, diversity=0.75))
+    assert answer.ids == [0, 999, *range(1, 999), *range(1000, 1100)]
+    assert answer.items[-1] == (1099, 101.0)
+
+
+def test_others_may_run_after_each_diverse_answer() -> None:
+    served = diverse()
+    requests = [RecommendRequest(user, 2, diversity=0.5) for user in (1, "stranger", 2, "another")]
+    slices = [len(ready) for ready in served.answer([served.ask(request) for request in requests])]
+    assert max(slices) == 1
+    assert sum(slices) == 4
+
+
 @pytest.mark.parametrize(
     ("field", "request_"),
     [
