@@ -33,10 +33,8 @@ class Job:
             return None
         try:
             ended = next(self._steps, None)
-        except ProtocolError as error:
-            ended = [(work, error) for work in self.open.values()]
-        except Exception:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
-            said = defect()
+        except Exception as error:  # noqa: BLE001 a defect costs its callers one answer each, never the worker
+            said = _said(error)
             ended = [(work, said) for work in self.open.values()]
         if ended is None:
             return None
@@ -113,8 +111,9 @@ class Jobs:
         self._counters.begun(due, now)
         try:
             steps = self._start(due)
-        except ProtocolError as error:
-            expired += [(work, error) for work in due]
+        except Exception as error:  # noqa: BLE001 as in a job's steps
+            said = _said(error)
+            expired += [(work, said) for work in due]
             return None
         return Job(due, steps, now)
 
@@ -139,6 +138,11 @@ class Jobs:
 def too_late(work: Work) -> ProtocolError:
     """The end of a call whose deadline has passed."""
     return ProtocolError("deadline_exceeded", f"{work.op}: its deadline passed before the answer was ready")
+
+
+def _said(error: Exception) -> ProtocolError:
+    """What the callers of work that raised this are told."""
+    return error if isinstance(error, ProtocolError) else defect()
 
 
 def defect() -> ProtocolError:

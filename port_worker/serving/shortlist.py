@@ -79,7 +79,8 @@ class SharedShortlist:
         self._nth = (self._most - ns, np.arange(len(ns)))
         self._highest = np.full((self._most, len(ns)), -np.inf, dtype=np.float32)
         self._bound = np.full(len(ns), -np.inf, dtype=np.float32)
-        self._floor = np.full(len(ns), _LOWEST, dtype=np.float32)
+        self._floor = np.full(len(ns), _LOWEST, dtype=np.float32)  # of what stays
+        self._entry = self._floor  # of what comes in
         self._places = [np.empty(0, dtype=np.intp)]
         self._scores = [np.empty(0, dtype=np.float32)]
         self.size = 0
@@ -90,12 +91,12 @@ class SharedShortlist:
         groups = scores.reshape(block_width(rows, self._most, GROUP), -1)
         maxima = groups.max(axis=0)
         self._raise_floor(maxima.reshape(-1, users))
-        reached = np.flatnonzero(maxima.reshape(-1, users) >= self._floor)
+        reached = np.flatnonzero(maxima.reshape(-1, users) >= self._entry)
         if len(reached) == 0:
             return
         found = np.take(groups, reached, axis=1)
         # In the order of memory, so in ascending row.
-        kept, group = np.nonzero(found >= self._floor[reached % users])
+        kept, group = np.nonzero(found >= self._entry[reached % users])
         self._keep(kept * maxima.size + reached[group] + first * users, found[kept, group])
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -118,12 +119,12 @@ class SharedShortlist:
         coarse = maxima[: len(maxima) // width * width].reshape(width, -1, maxima.shape[1]).max(axis=0)
         self._highest = np.sort(np.concatenate([self._highest, coarse]), axis=0)[-self._most :]
         bound = self._highest[self._nth]
-        floor = _below(bound, self._slack)
+        floor = np.maximum(_below(bound, self._slack), _LOWEST)
         # Who has no slack (a vector of zeros, say) has ties that are ties, and the first of them are kept already.
         settled = (self._slack == 0) & (bound == self._bound)
-        floor[settled] = np.nextafter(bound[settled], np.float32(np.inf))
-        self._bound = bound
-        self._floor = np.maximum(floor, _LOWEST)
+        above = np.nextafter(bound, np.float32(np.inf))
+        self._bound, self._floor = bound, floor
+        self._entry = np.where(settled, np.maximum(above, floor), floor)
 
 
 def _below(bound: NDArray[np.float32], slack: NDArray[np.float64]) -> NDArray[np.float32]:

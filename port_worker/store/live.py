@@ -231,7 +231,7 @@ class LiveStore:
         """`work` in a transaction of its own: from the totals before to those after. `rows` says how much it writes."""
 
         def attempt() -> Totals:
-            if not self._follow():
+            if not self._follow(at_once=True):  # what is written must not go where nobody reads
                 self._connected(self._file.make())
             assert self._connection is not None
             return self._transaction(self._connection, work)
@@ -277,9 +277,9 @@ class LiveStore:
     def _unavailable(self, error: sqlite3.Error) -> FeedbackUnavailable:
         return self._file.unavailable("a file that can be read and written", error)
 
-    def _follow(self) -> bool:
-        """Be connected to the file that has the name now, or had a moment ago, and say whether there is one."""
-        if self._connection is not None and self._clock() < self._followed_until:
+    def _follow(self, *, at_once: bool = False) -> bool:
+        """Be connected to the file that has the name, or had it a moment ago, and say whether there is one."""
+        if not at_once and self._connection is not None and self._clock() < self._followed_until:
             return True
         self._followed_until = self._clock() + _FOLLOW_SECONDS
         now = self._file.identity()

@@ -25,7 +25,7 @@ def matmul(x: Array, weights: Array) -> Array:
 
 
 def crossed(one: Array, several: Array, weights: Array) -> Array:
-    """(rows, 1, k) times (rows, m, k), by (k, n): (rows, m, n). Where rows share the m vectors, they go into the weights."""
+    """(rows, 1, k) times (rows, m, k), by (k, n): (rows, m, n). The m go into the weights where rows share them."""
     if len(several) > 1:
         return matmul(one * several, weights)
     m, k = several.shape[1:]
@@ -81,7 +81,7 @@ def concat(*parts: Array, axis: int) -> Array:
 
 def softmax(x: Array) -> Array:
     """Along the last axis, in whichever order the array lies in memory."""
-    scaled = x - x.max(axis=-1, keepdims=True)
+    scaled: Array = x - x.max(axis=-1, keepdims=True)
     np.exp(scaled, out=scaled)
     scaled /= scaled.sum(axis=-1, keepdims=True)
     return scaled

@@ -167,6 +167,9 @@ def scale(x: Expression, factor: Array) -> Expression:
     """By a number, or by one for each of the last axis: before x is computed, where it can be."""
     if x.operation == "matmul" and x.operands[1].is_constant:
         return matmul(x.operands[0], x.operands[1].array * factor)
+    if x.operation == "crossed":
+        one, several, weights = x.operands
+        return applied("crossed", (one, several, constant(weights.array * factor)), x.shape)
     if x.operation == "scaled":
         return _scaled(x.operands[0], x.attributes["factor"] * factor, x.attributes["offset"] * factor)
     if x.operation == "total":

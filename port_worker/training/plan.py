@@ -38,19 +38,18 @@ def make_plan(
 ) -> Plan:
     """Check an algorithm's name, or two of them as `RETRIEVER+RANKER`, and their hyper-parameters.
 
-    Raises TrainingError as `catalogue.validate`, and `unknown_algorithm` where two do not make a pair.
+    Raises TrainingError as `catalogue.validate`, and `unknown_algorithm` that names the role where two make no pair.
     """
     retriever, joined, ranker = algorithm.partition(_JOINED)
     if not joined:
         return Plan(algorithm, validate(algorithm, params))
-    plan = Plan(ranker, validate(ranker, params), retriever, validate(retriever, retriever_params or {}), candidates)
     _check_role("retriever", retriever, "embedding")
     _check_role("ranker", ranker, "network")
-    return plan
+    return Plan(ranker, validate(ranker, params), retriever, validate(retriever, retriever_params or {}), candidates)
 
 
 def _check_role(role: str, algorithm: str, kind: str) -> None:
     known = [name for name, each in ALGORITHMS.items() if each.kind == kind]
     if algorithm not in known:
-        message = f"{role}: expected one of {', '.join(known)}, got {algorithm!r}"
-        raise TrainingError("unknown_algorithm", message, {"field": role, "algorithm": algorithm, "known": known})
+        message = f"{role}: expected one of {', '.join(known)}, got {algorithm[:80]!r}"
+        raise TrainingError("unknown_algorithm", message, {"field": role, "algorithm": algorithm[:80], "known": known})

@@ -19,6 +19,9 @@ _ITEMS_AT_ONCE = 4096
 _ALIGNED = 16
 """Numbers: a constant starts at a multiple of 64 bytes."""
 
+_QUICK = {"matmul", "add", "multiply", "reshape"}
+"""Operations that may as well be done again for each pair."""
+
 _ALIASES = {"reshape"}
 """Operations whose result may be their operand's memory."""
 
@@ -35,10 +38,10 @@ def written(output: Expression, items: int) -> Written:
     """The program for `output`, a number a row. What an item alone determines is computed here, for all `items`."""
     output = output.plain
     order = list(_ordered(output))
-    tables = _frontier(order, output, Side.ITEM)
+    tables = _narrowed(_frontier(order, output, Side.ITEM))
     shared = _frontier(order, output, Side.USER)
     subject = [each for each in order if each.side is Side.USER]
-    pair = [each for each in order if each.side is Side.BOTH]
+    pair = list(_of_pairs(order, output, tables))
     values = item_tables(tables, items)
     layout = _Layout()
     for each in (*subject, *pair):
@@ -110,6 +113,33 @@ def _frontier(order: list[Expression], output: Expression, side: Side) -> list[E
         operand for each in order if each.side is Side.BOTH for operand in each.operands if operand.side is side
     )
     return [*found, *([output] if output.side is side else [])]
+
+
+def _narrowed(frontier: list[Expression]) -> list[Expression]:
+    """The same items, where it takes half the numbers or less, by what they are a product of.
+
+    A table of a dense layer's width would be read from memory, which is slower than the layer itself is computed.
+    """
+    return list(dict.fromkeys(part for each in frontier for part in _narrow(each)))
+
+
+def _narrow(each: Expression) -> list[Expression]:
+    if each.operation not in _QUICK:
+        return [each]
+    parts = [part for operand in each.operands if not operand.is_constant for part in _narrow(operand)]
+    narrow = sum(math.prod(part.shape) for part in parts)
+    return parts if 2 * narrow <= math.prod(each.shape) else [each]
+
+
+def _of_pairs(order: list[Expression], output: Expression, tables: list[Expression]) -> Iterator[Expression]:
+    """What is computed for pairs, in order: what both sides determine, and items' values beyond the tables."""
+    needed = {output}
+    wanted: list[Expression] = []
+    for each in reversed(order):
+        if each in needed and each.side is not Side.USER and each not in tables:
+            wanted.append(each)
+            needed.update(each.operands)
+    return reversed(wanted)
 
 
 class _Registers:

@@ -97,6 +97,18 @@ def test_every_answer_is_what_sorting_everything_gives(
     ]
 
 
+@pytest.mark.parametrize("users", [1, 3])
+@pytest.mark.parametrize("kept", [0, 1 << 18])
+def test_a_vector_of_zeros_has_the_first_items_whatever_is_weeded_out(
+    users: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, scores=64, kept=kept)
+    items = np.arange(-300, 300, dtype=np.float32).reshape(200, 3)
+    ranking = ExactRanking(items)
+    found = answers(ranking, np.zeros((users, 3), np.float32), [2] * users)
+    assert found == [([0, 1], [0.0, 0.0])] * users
+
+
 @pytest.fixture(scope="module")
 def world() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     random = np.random.default_rng(5)

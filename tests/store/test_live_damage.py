@@ -15,6 +15,7 @@ import pytest
 from port_worker.store import live_file
 from port_worker.store.errors import FeedbackUnavailable
 from port_worker.store.live import Fed, LiveStore
+from tests.worker.clock import Clock
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +52,7 @@ import os, sys
 from pathlib import Path
 from port_worker.store.errors import FeedbackUnavailable
 from port_worker.store.live import LiveStore
+from tests.worker.clock import Clock
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 os.chdir(sys.argv[1])
@@ -72,7 +74,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(path: Path) -> Iterator[LiveStore]:
-    store = LiveStore(path)
+    store = LiveStore(path, clock=Clock(step=1.0))
     store.add(["u"], ["i"], [1.0], [1])
     store.hide(["private", 5])
     yield store

@@ -14,6 +14,8 @@ from port_worker.serving.network import NetworkScorer, open_network
 from port_worker.serving.subject import Features, Subject
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.models import ModelStore
+from port_worker.store.network import ProgramFile
+from port_worker.store.program import Program
 from port_worker.training import catalogue, fit
 from port_worker.training.dataset import TrainingData
 from port_worker.training.export import catalogue_arrays
@@ -30,6 +32,7 @@ class Case:
     """`model` is LibRecommender's; `their` methods ask it, `scorer` is ours."""
 
     model: Any
+    program: Program
     scorer: NetworkScorer
     catalogue: CatalogueArrays
 
@@ -76,7 +79,9 @@ def fitted(name: str, params: Mapping[str, object], data: TrainingData, root: Pa
             algorithm=name, kind=exported.kind, params={}, users=len(data.user_ids), items=len(data.item_ids), rows=1,
             source="test", libraries={}, facts=exported.facts,
         )  # fmt: skip
-    return Case(model, open_network(store.folder(manifest.version), store.read(manifest.version), arrays), arrays)
+    [program] = [part.program for part in exported.parts if isinstance(part, ProgramFile)]
+    scorer = open_network(store.folder(manifest.version), store.read(manifest.version), arrays)
+    return Case(model, program, scorer, arrays)
 
 
 def silent(_progress: Progress) -> None:

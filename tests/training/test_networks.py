@@ -145,6 +145,22 @@ def test_nothing_recent_leaves_what_was_learnt(sequential: Case) -> None:
     assert_close(scores(sequential, subject)[0], sequential.their_scores(5))
 
 
+def test_what_one_side_determines_is_not_computed_for_pairs(cases: Callable[[str], Case]) -> None:
+    program = cases("Transformer").program
+    of_subjects, of_pairs = (
+        [step.operation for step in steps] for steps in (program.subject_steps, program.pair_steps)
+    )
+    assert {"erf", "einsum", "rsqrt"} <= set(of_subjects)  # its layers over the sequence
+    assert not {"erf", "einsum", "rsqrt", "gather", "concat"} & set(of_pairs)
+
+
+def test_features_may_be_put_together_elementwise(
+    described: TrainingData, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    case = fitted("Transformer", {"feat_agg_mode": "elementwise"}, described, tmp_path_factory.mktemp("network"))
+    assert_close(scores(case, case.subject(9))[0], case.their_scores(9))
+
+
 def test_features_are_learnt_and_served(featured: Case) -> None:
     for row in range(0, 200, 20):
         assert_close(scores(featured, featured.subject(row))[0], featured.their_scores(row))
