@@ -91,7 +91,7 @@ class IdIndex:
             key = wanted.encode("utf-8")
         except UnicodeEncodeError:  # half of a surrogate pair
             return None
-        # A longer key would have numpy copy the whole column to its width; NUL is what it pads with, so "a\0" is no "a".
+        # A longer key would have numpy copy the whole column to its width; NUL is what it pads with: "a\0" is no "a".
         return key if len(key) <= self._ids.dtype.itemsize and not key.endswith(b"\0") else None
 
 

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.freshness import Freshness
-from port_worker.serving.ranking import FullRanking, Metric, Ranking, Scorer, Source, Wanted
+from port_worker.serving.ranking import FullRanking, Metric, Ranked, Ranking, Scorer, Source, Wanted
 from port_worker.serving.recommender import Recommender
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 from port_worker.store.catalogue import CatalogueArrays
 from tests.models import NothingNew
 

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from port_worker.serving.ranking import FullRanking, OptionError, Wanted
+from port_worker.serving.ranking import FullRanking, OptionError, Ranked, Wanted
 from port_worker.serving.recommender import Recommender
 from port_worker.serving.requests import Filter, Id, RecommendRequest
 from port_worker.serving.subject import Features, Subject
-from port_worker.serving.topk import Ranked
 from port_worker.serving.two_stage import TwoStageRanking, TwoStageScorer
 from tests.models import catalogue_arrays
 from tests.serving.asking import recommend
