@@ -94,7 +94,7 @@ class ActiveModel:
         gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
         return model
 
-    def swap(self, version: str) -> Iterator[None]:
+    def swap(self, version: str) -> Steps[None]:
         """Check, load and warm a version in slices, then serve it and make it active. Raises StoreError, OSError.
 
         What it has learnt of the feedback is there for `forget` to drop.
@@ -114,7 +114,7 @@ class ActiveModel:
         self._forgetting = None
         return False
 
-    def _forget_learnt(self, model: ServedModel) -> Iterator[None]:
+    def _forget_learnt(self, model: ServedModel) -> Steps[None]:
         """Drop the feedback that the model has learnt; where that cannot be, it counts twice until another does."""
         try:
             for _dropped in self._live.forget_learnt(model.has_learnt):

@@ -81,7 +81,7 @@ def explain(recommender: Recommender, user: Id, item: Id, n: int) -> Steps[Expla
         contributions[best],
         float(scores.scores[0]),
         scores.source,
-        exact=recommender.scorer.explains == "exact" and contributions.size > 0,
+        exact=recommender.scorer.explains == "exact" and scores.source != "popular",
     )
 
 

@@ -43,10 +43,12 @@ class Pace:
         """The work goes on."""
         self._resumed_at = self._clock()
 
-    def end(self) -> None:
-        """A slice of `size` users has been done: the next is at most twice as large."""
+    def end(self, users: int) -> None:
+        """A slice of so many `users`, of the last ones fewer than `size`, has been done: the next is at most twice as
+        large as `size`.
+        """
         self.pause()
-        fitting = int(self.size * self._target / self._busy) if self._busy > 0 else self._most
+        fitting = int(users * self._target / self._busy) if self._busy > 0 else self._most
         self.size = max(1, min(fitting, 2 * self.size, self._most))
 
 
@@ -97,7 +99,7 @@ def _fill(
             pace.pause()
             yield
             pace.resume()
-        pace.end()
+        pace.end(len(some))
 
 
 def _asked(

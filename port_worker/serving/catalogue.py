@@ -12,7 +12,7 @@ from port_worker.serving.ranking import OptionError
 from port_worker.store.catalogue import CatalogueArrays
 
 _KEPT_MASKS = 16
-"""Combinations of kinds whose masks are kept: a byte an item each, and the popular items in order."""
+"""Combinations of kinds whose masks are kept: a byte an item each."""
 
 
 class Catalogue:

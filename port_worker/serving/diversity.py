@@ -10,14 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_COMPARED = 1000
+"""Items at most of which any two are compared: it takes time and memory by the square of their number."""
+
 _POOL_FACTOR = 5
 _POOL_LEAST = 50
-_POOL_MOST = 1000
 
 
 def pool_size(n: int) -> int:
-    """How many of the best items the `n` are to be chosen from: five times as many, 50 to 1000, and never below n."""
-    return max(n, min(max(_POOL_FACTOR * n, _POOL_LEAST), _POOL_MOST))
+    """How many of the best items the `n` are to be chosen from: five times as many, 50 to 1000, and never below n.
+
+    Where it is above MOST_COMPARED, the first so many are chosen among themselves, and the others follow.
+    """
+    return max(n, min(max(_POOL_FACTOR * n, _POOL_LEAST), MOST_COMPARED))
 
 
 def select(

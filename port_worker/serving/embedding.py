@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from port_worker.serving.encoders.encoder import Encoder
 from port_worker.serving.explanation import by_likeness
 from port_worker.serving.fold_in import FoldIn
+from port_worker.serving.history import History, summed
 from port_worker.serving.ranking import Metric, OptionError, Ranked, Source, Wanted
 from port_worker.serving.similar import ItemSimilarity
 from port_worker.serving.subject import Features, Subject
@@ -90,7 +91,8 @@ class EmbeddingScorer:
         folded = sorted(set(range(len(subjects))) - set(encoded))
         if folded:
             assert self._fold_in is not None
-            items, weights = zip(*((subjects[place].items, subjects[place].weights) for place in folded), strict=True)
+            histories = [summed(History(subjects[place].items, subjects[place].weights)) for place in folded]
+            items, weights = zip(*histories, strict=True)
             vectors[folded] = self._fold_in.vectors(items, weights)
         return vectors
 

@@ -24,6 +24,14 @@ class History(NamedTuple):
 NOTHING = History(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32))
 
 
+def summed(history: History) -> History:
+    """Each item once, with the sum of its weights; the same object where that is so already."""
+    items, places = np.unique(history.items, return_inverse=True)
+    if len(items) == len(history.items):
+        return history
+    return History(items, np.bincount(places, history.weights).astype(np.float32))
+
+
 def with_fed(consumed: History, fed: Fed) -> History:
     """What the user likes of both: an item that is in both moves to the end with the sum of its weights, and what is
     not above 0 then goes.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 _INT64 = range(-(2**63), 2**63)
+_FEW = 8
+"""Up to so many ids are searched for one by one; of more, a column is faster."""
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
 
@@ -27,11 +29,10 @@ class IdIndex:
 
     def lookup(self, wanted: object) -> int | None:
         """The row of an id, or None for one that is not there. An id of another type is never there: 1 is not True."""
-        key = self._text_key(wanted) if self.id_type == "string" else _integer_key(wanted)
+        key = self._key(wanted)
         if key is None:
             return None
         row = int(self._ids.searchsorted(key))
-        # The search pads with NUL and so finds "a" for "a\0"; comparing with the scalar, a bytes object, does not.
         return row if row < len(self._ids) and self._ids[row] == key else None
 
     def rows(self, wanted: Sequence[object] | NDArray[Any]) -> NDArray[np.intp]:
@@ -45,6 +46,8 @@ class IdIndex:
         """(n,) the row of each id in order, -1 for one that is not there."""
         if isinstance(wanted, np.ndarray):
             return self._column_places(wanted)
+        if len(wanted) > _FEW:
+            return self._many_places(wanted)
         found = map(self.lookup, wanted)
         return np.array([-1 if row is None else row for row in found], dtype=np.intp)
 
@@ -57,6 +60,14 @@ class IdIndex:
         """The ids of those rows, as Python integers or strings."""
         return plain_ids(self.column(rows))
 
+    def _many_places(self, wanted: Sequence[object]) -> NDArray[np.intp]:
+        places = np.full(len(wanted), -1, dtype=np.intp)
+        key_of = self._key
+        keys = {place: key for place, one in enumerate(wanted) if (key := key_of(one)) is not None}
+        if keys:
+            places[list(keys)] = self._column_places(np.array(list(keys.values()), dtype=self._ids.dtype))
+        return places
+
     def _column_places(self, wanted: NDArray[Any]) -> NDArray[np.intp]:
         if wanted.dtype.kind != self._ids.dtype.kind:
             return np.full(len(wanted), -1, dtype=np.intp)
@@ -68,6 +79,11 @@ class IdIndex:
         rows = np.minimum(self._ids.searchsorted(wanted), len(self._ids) - 1)
         return np.where(self._ids[rows] == wanted, rows, -1)
 
+    @property
+    def _key(self) -> Callable[[object], int | bytes | None]:
+        """Makes of an id what the column would have; None of one that cannot be there."""
+        return self._text_key if self.id_type == "string" else _integer_key
+
     def _text_key(self, wanted: object) -> bytes | None:
         if type(wanted) is not str:
             return None
@@ -75,8 +91,8 @@ class IdIndex:
             key = wanted.encode("utf-8")
         except UnicodeEncodeError:  # half of a surrogate pair
             return None
-        # A longer key would have numpy copy the whole column to its width.
-        return key if len(key) <= self._ids.dtype.itemsize else None
+        # A longer key would have numpy copy the whole column to its width; NUL is what it pads with: "a\0" is no "a".
+        return key if len(key) <= self._ids.dtype.itemsize and not key.endswith(b"\0") else None
 
 
 def plain_ids(column: NDArray[Any]) -> list[int | str]:

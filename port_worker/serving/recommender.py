@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.catalogue import Catalogue
-from port_worker.serving.diversity import pool_size, select
+from port_worker.serving.diversity import MOST_COMPARED, pool_size, select
 from port_worker.serving.freshness import Fed, Freshness, Hidden, Moment
 from port_worker.serving.history import NOTHING, History, with_fed
 from port_worker.serving.ranking import OptionError, Ranked, Ranking, Scorer, Source, Wanted
@@ -24,8 +24,8 @@ _NO_ROWS = np.empty(0, dtype=np.intp)
 class Asked:
     """A request in the model's rows, whose options the model can honour.
 
-    excluded: item rows that are left out. recent: those of the call, None where it gave none. ignored: what of the
-    call the model did not know.
+    excluded: item rows that are left out. recent, features: those of the call that the model knows, None where it gave
+    none of them. ignored: what of the call the model did not know.
     """
 
     request: RecommendRequest
@@ -94,24 +94,33 @@ class Recommender:
                     break  # others ran: what is left is ranked as it may be shown now
 
     def _rank(self, asked: Sequence[Asked], moment: Moment) -> Iterator[list[tuple[int, Answer]]]:
+        """The answers to all, as many at a time as there are after a slice of work."""
+        ready: list[tuple[int, Answer]] = []
+        for each in self._answers(asked, moment):
+            if each is not None:
+                ready.append(each)
+            if each is None or asked[each[0]].request.diversity > 0:  # which takes milliseconds
+                yield ready
+                ready = []
+        yield ready
+
+    def _answers(self, asked: Sequence[Asked], moment: Moment) -> Iterator[tuple[int, Answer] | None]:
         fed, hidden = moment
         subjects = [self._subject(a.row, a.recent, a.features, fed.get(a.request.user)) for a in asked]
         sources = [self.scorer.source(subject) for subject in subjects]
         wanted = [self._wanted(*each, fed, hidden) for each in zip(asked, subjects, strict=True)]
         strangers = [place for place, source in enumerate(sources) if source == "popular"]
+        yield from ((place, self._popular(asked[place], wanted[place])) for place in strangers)
         if strangers:
-            yield [(place, self._popular(asked[place], wanted[place])) for place in strangers]
+            yield None
         known = [place for place, source in enumerate(sources) if source != "popular"]
         left = iter(known)
-        ready: list[tuple[int, Answer]] = []
         for ranked in self._ranking.rank([wanted[place] for place in known]):
             if ranked is None:
-                yield ready
-                ready = []
+                yield None
             else:
                 place = next(left)
-                ready.append((place, self._finished(asked[place], wanted[place], ranked, sources[place])))
-        yield ready
+                yield place, self._finished(asked[place], wanted[place], ranked, sources[place])
 
     def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
         request = asked.request
@@ -158,7 +167,8 @@ class Recommender:
         self.require("recent")
         found = self.catalogue.items.places(recent)
         strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
-        return found[found >= 0].astype(np.int32), strangers
+        known = found[found >= 0].astype(np.int32)
+        return (known if known.size else None), strangers
 
     def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
         if features is None:
@@ -170,14 +180,18 @@ class Recommender:
     def _finished(self, asked: Asked, wanted: Wanted, ranked: Ranked, source: Source) -> Answer:
         request = asked.request
         if request.diversity > 0:
-            ranked = self._diverse(ranked, request)
+            chosen = self._diverse(ranked.rows, ranked.scores, request)
+            ranked = Ranked(ranked.rows[chosen], ranked.scores[chosen])
         if len(ranked.rows) == request.n:
             return Answer(ranked.rows, ranked.scores, source, request.n)
         return self._topped_up(ranked, wanted, request.n, source)
 
-    def _diverse(self, ranked: Ranked, request: RecommendRequest) -> Ranked:
-        chosen = select(ranked.scores, self.scorer.closeness(ranked.rows), request.n, request.diversity)
-        return Ranked(ranked.rows[chosen], ranked.scores[chosen])
+    def _diverse(
+        self, rows: NDArray[np.intp], scores: NDArray[np.floating], request: RecommendRequest
+    ) -> NDArray[np.intp]:
+        best = slice(MOST_COMPARED)
+        chosen = select(scores[best], self.scorer.closeness(rows[best]), request.n, request.diversity)
+        return np.concatenate([chosen, np.arange(MOST_COMPARED, len(rows))])
 
     def _topped_up(self, ranked: Ranked, wanted: Wanted, n: int, source: Source) -> Answer:
         """The popular items behind those that the model could score, so that n come back while n exist."""
@@ -187,5 +201,9 @@ class Recommender:
         return Answer(np.concatenate([ranked.rows, more]), scores, source, len(ranked.rows))
 
     def _popular(self, asked: Asked, wanted: Wanted) -> Answer:
-        rows = self.catalogue.most_popular(asked.request.n, wanted.banned, wanted.allowed)
-        return Answer(rows, self.catalogue.arrays.item_popularity[rows].astype(np.float64), "popular", len(rows))
+        rows = self.catalogue.most_popular(wanted.n, wanted.banned, wanted.allowed)
+        scores = self.catalogue.arrays.item_popularity[rows].astype(np.float64)
+        if asked.request.diversity > 0:
+            chosen = self._diverse(rows, scores, asked.request)
+            rows, scores = rows[chosen], scores[chosen]
+        return Answer(rows, scores, "popular", len(rows))

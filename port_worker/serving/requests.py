@@ -97,7 +97,7 @@ class SimilarItems:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """(items,) float32 in the order of the request, NaN for an item that the model does not know."""
+    """(items,) float32, float64 if they are counts, in the order of the request; NaN for an item that is unknown."""
 
     scores: NDArray[np.floating]
     source: Source
@@ -107,7 +107,8 @@ class Scores:
 class Explanation:
     """The user's own items that speak most for one item, and how much, best first.
 
-    exact: the contributions add up to the score, but for what no item of theirs has a part in.
+    exact: the contributions add up to the score, but for what no item of theirs has a part in; nearly, where the score
+        is that of a vector which was learnt.
     """
 
     ids: NDArray[Any]

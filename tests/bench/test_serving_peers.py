@@ -34,7 +34,8 @@ def best(world: World, row: int) -> list[int]:
     vectors, catalogue = EmbeddingArrays.open(world.folder), CatalogueArrays.open(world.folder)
     scores = vectors.item_vectors @ vectors.user_vectors[row]
     scores[catalogue.consumed_items[slice(*catalogue.consumed_indptr[row : row + 2])]] = -np.inf
-    return np.argsort(-scores, kind="stable")[:N].tolist()
+    rows: list[int] = np.argsort(-scores, kind="stable")[:N].tolist()
+    return rows
 
 
 def test_commands_are_answered_a_line_each(world: World) -> None:

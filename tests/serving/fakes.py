@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.freshness import Freshness
@@ -29,9 +29,7 @@ class TableScorer:
 
     explains: Literal["exact", "similarity"] = "exact"
 
-    def __init__(
-        self, table: Table, options: Iterable[str] = (), *, pauses: int = 0, likeness: Sequence[Sequence[float]] = ()
-    ) -> None:
+    def __init__(self, table: Table, options: Iterable[str] = (), *, pauses: int = 0, likeness: ArrayLike = ()) -> None:
         self.options = frozenset(options)
         self.subjects: list[Subject] = []
         self._table = {row: np.array(scores, dtype=np.float32) for row, scores in table.items()}
@@ -46,7 +44,7 @@ class TableScorer:
         if subject.features is not None:
             assert "features" in self.options
             return "features"
-        return "model" if subject.row in self._table else "popular"
+        return "model" if subject.row is not None and subject.row in self._table else "popular"
 
     def scores(self, subjects: Sequence[Subject]) -> Iterator[NDArray[np.float32] | None]:
         for subject in subjects:

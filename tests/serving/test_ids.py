@@ -62,3 +62,17 @@ def test_another_type_is_another_id(wanted: object) -> None:
 @pytest.mark.parametrize("wanted", [1, True, b"1", None, "", "\0", "1\0", "\ud800", "11", "2\0", "\x002"])
 def test_text_that_is_no_id(wanted: object) -> None:
     assert IdIndex(np.array([b"1", b"2", b"longer"])).lookup(wanted) is None
+
+
+SOME_TEXTS = ["", "\0", "1", "1\0", "\x002", "2", "longer", "longer than any", "\ud800"]
+
+
+@pytest.mark.parametrize("ids", [np.array([-5, 0, 1, 2]), np.array([b"1", b"2", b"longer"])])
+@given(wanted=st.lists(ANY | st.integers(-6, 3) | st.sampled_from(SOME_TEXTS), max_size=12))
+def test_many_are_found_as_one_by_one(ids: np.ndarray[tuple[int], np.dtype[np.int64]], wanted: list[object]) -> None:
+    index = IdIndex(ids)
+    many = wanted * 9
+    expected = [-1 if (row := index.lookup(one)) is None else row for one in many]
+    assert index.places(many).tolist() == expected
+    assert index.places(wanted).tolist() == expected[: len(wanted)]
+    assert index.rows(many).tolist() == [row for row in expected if row >= 0]

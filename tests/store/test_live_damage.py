@@ -15,6 +15,7 @@ import pytest
 from port_worker.store import live_file
 from port_worker.store.errors import FeedbackUnavailable
 from port_worker.store.live import Fed, LiveStore
+from tests.worker.clock import Clock
 
 ROOT = Path(__file__).parents[2]
 

@@ -111,7 +111,7 @@ def test_more_than_is_left_is_exhausted(shared_worker: WorkerHost, user: Any) ->
 def test_diversity_makes_items_less_alike(shared_worker: WorkerHost, user: Any) -> None:
     def likeness(items: list[Any]) -> float:
         to = {item: dict(ask(shared_worker, "similar", item=item, n=ALL)["items"]) for item in items}
-        return sum(to[one][other] for one, other in combinations(items, 2))
+        return float(sum(to[one][other] for one, other in combinations(items, 2)))
 
     plain = ask(shared_worker, "recommend", user=user, n=8)
     assert ask(shared_worker, "recommend", user=user, n=8, diversity=0.0) == plain
@@ -383,7 +383,7 @@ def test_what_cannot_be_asked_is_refused_by_name(
 
 @pytest.mark.parametrize("op", ["recommend_many", "similar", "score", "explain"])
 def test_a_model_has_to_be_there(start: Start, fresh_home: Path, op: str) -> None:
-    about = {
+    about: dict[str, dict[str, Any]] = {
         "recommend_many": {"users": (Atom("int64"), bytes(8 * 100_000)), "n": ALL},
         "similar": {"item": 1},
         "score": {"user": 1, "items": [1]},

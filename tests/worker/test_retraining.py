@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from port_worker.active_model import ActiveModel
 from port_worker.config import settings
 from port_worker.retraining import Retraining
+from port_worker.serving.steps import Steps
 from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
 from port_worker.training.messages import Done, Failed, TrainerMessage
@@ -52,7 +52,7 @@ class ScriptedModel(ActiveModel):
 
     swapped: str | None = None
 
-    def swap(self, version: str) -> Iterator[None]:
+    def swap(self, version: str) -> Steps[None]:
         yield
         yield
         self.swapped = version

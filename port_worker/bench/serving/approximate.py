@@ -93,17 +93,18 @@ def goals(found: Mapping[str, Any]) -> list[Goal]:
 
 def tables(found: Mapping[str, Any]) -> list[Table | str]:
     """For people."""
-    names = (ARITHMETIC, APPROXIMATE, _EXACT_WORKER, _APPROXIMATE_WORKER)
     shown = table(
-        "items", "d", "in flight", *(f"{name} ms" for name in names), "arithm. times", "worker times", "recall@10"
-    )
+        "items", "d", "in flight", "exact ms", "approx. ms", "times",
+        "worker exact", "worker approx.", "times", "recall@10",
+    )  # fmt: skip
     for row in found["rows"]:
         shown.add_row(
             f"{found['items']:,}",
             str(found["factors"]),
             str(row["in_flight"]),
-            *(milliseconds(row["ms"][name]) for name in names),
+            *(milliseconds(row["ms"][name]) for name in (ARITHMETIC, APPROXIMATE)),
             ratio(row["arithmetic_times"]),
+            *(milliseconds(row["ms"][name]) for name in (_EXACT_WORKER, _APPROXIMATE_WORKER)),
             ratio(row["worker_times"]),
             share(found["recall"]),
         )

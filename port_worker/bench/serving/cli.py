@@ -11,16 +11,17 @@ from port_worker.bench.output import check_writable, write_json
 MET, FAILED, UNUSABLE, BREACHED, INTERRUPTED = 0, 1, 2, 99, 130
 
 SECTIONS = {
-    "embedding": "4k to 1M items through the pipe, LibRecommender, faiss, the arithmetic alone; 6 minutes",
-    "approximate": "1M x 64 by the index against all of it: recall and time; 2 minutes",
-    "networks": "DeepFM and DIN, full and behind a retriever, 100k items; 5 minutes, all 9 networks 20",
-    "boot": "spawn to hello and memory with the fixture's ALS, four workers on one 1M x 64 model; 2 minutes",
+    "embedding": "4k to 1M items through the pipe, LibRecommender, faiss, the arithmetic alone; 3 minutes",
+    "approximate": "1M x 64 by the index against all of it: recall and time; 1 minute",
+    "networks": "DeepFM and DIN, full and behind a retriever, 100k items; 4 minutes, all 9 networks 15",
+    "boot": "spawn to hello and memory with the fixture's ALS, four workers on one 1M x 64 model; 1 minute",
     "bulk": "interactive p99 while recommend_many answers 100,000 users; 2 minutes",
 }
 
 _EPILOG = """Exit status: 0 every goal that was measured is met; 99 one is breached; 1 something could not be measured;
 2 unusable arguments. Times are compared within one run: medians of rounds in which each has its turn, all with one
-thread. A peer that is not installed is not compared, and its goals breach nothing."""
+thread. It takes two idle processors: a worker that has to wait for one is measured with its wait. A peer that is not
+installed is not compared, and its goals breach nothing."""
 
 
 def _rounds(text: str) -> int:
@@ -39,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--only", metavar="SECTION", choices=SECTIONS, action="append", help="one of the above; repeatable")
     add("--rounds", metavar="N", type=_rounds, help="in which each peer has its turn (default: 7)")
-    add("--all-networks", action="store_true", help="every ranking network, not DeepFM and DIN alone; 20 minutes more")
+    add("--all-networks", action="store_true", help="every ranking network, not DeepFM and DIN alone")
     add("--quick", action="store_true", help="a look at whether all of it runs, on sizes that no goal is about")
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
 

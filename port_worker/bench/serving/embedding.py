@@ -154,8 +154,7 @@ def _rows(world: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
 def tables(found: Mapping[str, Any]) -> list[Table | str]:
     """For people."""
     shown = table(
-        "items", "d", "in flight",
-        *(f"{name} ms" for name in (WORKER, LIBRECOMMENDER, FAISS, ARITHMETIC)),
+        "items", "d", "in flight", "worker ms", "LibRec. ms", "faiss ms", "arithm. ms",
         "LibRec./worker", "worker/faiss", "arithm./faiss",
     )  # fmt: skip
     for world in found["worlds"]:

@@ -47,7 +47,7 @@ def publish_stages(folder: Path, spec: Spec) -> Any:
     both = _joined(TWO_STAGE, shared, retriever, ranker)
     for count in CANDIDATES:
         facts: dict[str, Json] = {**both.facts, "candidates": count}
-        _publish(folder / two_stage(count), spec.network, replace(both, facts=facts), data)
+        _publish(folder / two_stage(count), f"{RETRIEVER}+{spec.network}", replace(both, facts=facts), data)
     return model
 
 
