@@ -74,6 +74,12 @@ class Hidden(NamedTuple):
     rows: NDArray[np.intp]
     shown: NDArray[np.bool_] | None
 
+    def any_of(self, rows: NDArray[np.intp]) -> bool:
+        """Whether one of these rows is among them."""
+        if self.shown is not None:
+            return not self.shown[rows].all()
+        return bool(np.isin(rows, self.rows).any())
+
 
 class Moment(NamedTuple):
     """What some users had met by now, who met nothing is not there, and what must not be shown."""

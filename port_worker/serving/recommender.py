@@ -79,7 +79,7 @@ class Recommender:
     def answer(self, asked: Sequence[Asked]) -> Iterator[list[tuple[int, Answer]]]:
         """Each one's answer with its place in `asked`, as they become ready: a list a slice, which may be empty.
 
-        What is hidden while this goes on is not in what is still to come.
+        What is hidden while this goes on is not in what is still to come: an answer that holds it is made anew.
         """
         left = list(range(len(asked)))
         while left:
@@ -87,11 +87,16 @@ class Recommender:
             some = [asked[place] for place in places]
             moment = self.freshness.look([each.request.user for each in some])
             for ready in self._rank(some, moment):
-                for local, _ in ready:
+                sound = self._sound(ready, moment.hidden)
+                for local, _ in sound:
                     left.remove(places[local])
-                yield [(places[local], answer) for local, answer in ready]
-                if self.freshness.hidden() is not moment.hidden:
-                    break  # others ran: what is left is ranked as it may be shown now
+                yield [(places[local], answer) for local, answer in sound]
+
+    def _sound(self, ready: list[tuple[int, Answer]], then: Hidden) -> list[tuple[int, Answer]]:
+        """Those without an item that was hidden since they were begun."""
+        if not ready or (now := self.freshness.hidden()) is then:
+            return ready
+        return [(place, answer) for place, answer in ready if not now.any_of(answer.rows)]
 
     def _rank(self, asked: Sequence[Asked], moment: Moment) -> Iterator[list[tuple[int, Answer]]]:
         """The answers to all, as many at a time as there are after a slice of work."""

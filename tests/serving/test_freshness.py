@@ -205,6 +205,26 @@ def test_what_is_hidden_meanwhile_is_in_nothing_that_is_still_to_come(step: int)
     assert sorted(answers) == list(range(len(users)))
 
 
+def test_who_hides_items_all_the_time_keeps_nobody_waiting() -> None:
+    """Of what is hidden after each slice, some is among the items that were found, most is not."""
+    live = Telling()
+    served = sliced(live)
+    answers: dict[int, list[int]] = {}
+    for done, ready in enumerate(served.answer([served.ask(RecommendRequest(user, 2)) for user in (1, 2, 3)])):
+        answers |= {place: answer.rows.tolist() for place, answer in ready}
+        live.hide("a" if done == 3 else f"other {done}")
+        assert done < 20
+    assert answers == {0: [0, 1], 1: [1, 2], 2: [1, 2]}
+
+
+@pytest.mark.parametrize("count", [1, 299])
+def test_hidden_items_are_known_by_their_rows(count: int) -> None:
+    hidden = many(Telling(hidden=range(count))).freshness.hidden()
+    assert hidden.any_of(np.array([count, count - 1]))
+    assert not hidden.any_of(np.array([count]))
+    assert not hidden.any_of(np.empty(0, dtype=np.intp))
+
+
 def test_a_change_that_another_call_saw_first_counts_too() -> None:
     live = Telling()
     served = sliced(live)
