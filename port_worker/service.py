@@ -106,12 +106,20 @@ class Service:
         damaged = self._model.load_at_start()
         report_damage(damaged)
         if self._model.is_loaded:
-            rehearse(self._model.serving, self._answering, self._codec, self._limits)
+            self._rehearse()
         self._session.become_ready()
         self._send(Hello(self._hello()))
         for error in damaged:
             said = ErrorReply.of(None, ProtocolError(error.code, str(error), error.details))
             self._send(Event("model_damaged", error_facts(said)))
+
+    def _rehearse(self) -> None:
+        try:
+            rehearse(self._model.serving, self._answering, self._codec, self._limits)
+        except ProtocolError:
+            pass  # of what keeps it from answering now, each caller is told
+        except Exception:  # noqa: BLE001 a defect costs an answer each, never the worker
+            defect()
 
     def receive(self, payload: bytes) -> None:
         """Take one frame. A bad one is answered at once; nothing that a host sends raises here."""

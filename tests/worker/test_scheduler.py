@@ -65,6 +65,18 @@ def test_a_deadline_of_now_has_passed(clock: Clock) -> None:
     assert scheduler.take(Lane.BATCH) == ([], [work(1, expires_at=clock.now)])
 
 
+def test_what_waits_past_its_deadline_can_be_taken_out_of_a_lane(clock: Clock) -> None:
+    scheduler = Scheduler(clock)
+    for call_id, expires_at in ((1, 101.0), (2, 102.0), (3, 100.5)):
+        scheduler.add(work(call_id, Lane.BULK, expires_at))
+    scheduler.add(work(4, Lane.BATCH, 100.5))
+    assert scheduler.expired(Lane.BULK) == []
+    clock.now = 101.0
+    assert ids(scheduler.expired(Lane.BULK)) == [1, 3]
+    assert scheduler.expired(Lane.BULK) == []
+    assert (scheduler.waiting(Lane.BULK), scheduler.waiting(Lane.BATCH)) == (1, 1)
+
+
 @pytest.mark.parametrize("lane", list(Lane))
 def test_cancel_forgets_a_waiting_call_once(clock: Clock, lane: Lane) -> None:
     scheduler = Scheduler(clock)

@@ -86,6 +86,20 @@ def test_no_collection_walks_what_a_model_is_made_of(trained_home: Path, sent: l
         gc.unfreeze()
 
 
+def test_a_defect_in_the_rehearsal_costs_nobody_an_answer(
+    trained_home: Path, sent: list[Message], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Recommender, "answer", broken)
+        patch.setattr("port_worker.active_model.warm", lambda _recommender: iter(()))
+        made = Service(settings(home=trained_home, environ={}), sent.append)
+        made.open()
+    assert [type(one) for one in sent] == [Hello]
+    assert "ZeroDivisionError: a defect" in capfd.readouterr().err
+    ask(made, (1, "recommend", {"user": "x"}))
+    assert isinstance(sent[1], Ok)
+
+
 def test_a_defect_in_forgetting_costs_nobody_an_answer(
     service: Service, sent: list[Message], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
