@@ -27,6 +27,9 @@ Show: TypeAlias = Callable[[Frame], None]
 _SLICE_S = 0.25
 """The longest single wait: a worker that died while a grandchild holds its pipe open shows no end of file."""
 
+_BULK = ("recommend_many", "feedback")
+"""Ops whose calls may be bulk calls, of which a worker lets few wait."""
+
 _MOST_UNSENT = 1024 * 1024
 _GRACE_S = 5.0
 _ENDS_OF_CALLS = {"ok", "error"}
@@ -72,7 +75,7 @@ class Replay:
         self._clock = clock
         self._frames = Frames(codec.name)
         self._comparison = Comparison(codec)
-        self._most_in_flight = 0
+        self._most_in_flight = self._most_beside_bulk = 0
         self._process = _start(argv)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -115,7 +118,7 @@ class Replay:
             if left <= 0:
                 raise NoWorker(f"the worker said nothing within {self._hello_timeout:g} s")
             heard = self._hear(min(left, _SLICE_S))
-        self._most_in_flight = _admitted(heard[0], self._codec)
+        self._most_in_flight, self._most_beside_bulk = _admitted(heard[0], self._codec)
 
     def _feed_all(self, recorded: Iterable[Frame], *, timing: bool) -> None:
         first_us: int | None = None
@@ -135,11 +138,12 @@ class Replay:
             self._comparison.recorded(frame.id, frame.payload)
 
     def _feed(self, frame: Frame) -> None:
-        call_id = _call_id(frame.payload, self._codec)
+        call_id, op = _call(frame.payload, self._codec)
+        most = self._most_beside_bulk if op in _BULK else self._most_in_flight
         self._hear(0.0)
         self._wait_until(lambda: self._channel.unsent_bytes < _MOST_UNSENT)
         if call_id is not None:
-            self._wait_until(lambda: self._comparison.in_flight < self._most_in_flight)
+            self._wait_until(lambda: self._comparison.in_flight < most)
             self._wait_until(lambda: self._comparison.is_due(call_id))
         self._show(replace(frame, time_us=self._now_us()))
         self._comparison.fed(call_id)
@@ -233,21 +237,26 @@ def _start(argv: Sequence[str]) -> subprocess.Popen[bytes]:
         raise NoWorker(f"cannot start {argv[0]}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _call_id(payload: bytes, codec: Codec) -> int | None:
-    """The id with which a worker answers a frame; None for what is no call, or a call whose id it cannot read."""
+def _call(payload: bytes, codec: Codec) -> tuple[int | None, str]:
+    """The id with which a worker answers a frame, and the op; None for what is no call, or whose id it cannot read."""
     try:
         message = parse_inbound(payload, codec)
     except ProtocolError as error:
-        return error.call_id
-    return message.id if isinstance(message, Call) else None
+        return error.call_id, ""
+    return (message.id, message.op) if isinstance(message, Call) else (None, "")
 
 
-def _admitted(payload: bytes, codec: Codec) -> int:
-    """How many calls the worker that says this hello admits at a time. Raises NoWorker when it is none."""
+def _admitted(payload: bytes, codec: Codec) -> tuple[int, int]:
+    """How many calls the worker that says this hello admits at a time, and how many with a bulk call among them.
+
+    Raises NoWorker when it is none.
+    """
     try:
         hello = parse_outbound(payload, codec)
         if isinstance(hello, Hello):
-            return max(1, int(plain(hello.facts)["limits"]["max_in_flight"]))
+            limits = plain(hello.facts)["limits"]
+            most = max(1, int(limits["max_in_flight"]))
+            return most, max(1, min(most, int(limits.get("max_bulk", most))))
     except (ProtocolError, LookupError, TypeError, ValueError):
         pass
     raise NoWorker("what the worker says first is no hello of this protocol")

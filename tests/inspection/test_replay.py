@@ -169,6 +169,15 @@ def test_the_real_worker_answers_as_another_did(record: Record, home: Path, code
     assert (summary["equal"], summary["different"], summary["recurring"]) == (5, [], [1])
 
 
+def test_a_real_worker_is_fed_no_more_bulk_calls_than_may_wait(record: Record, home: Path) -> None:
+    many = {"users": ["ada"] * 201, "items": ["m7"] * 201}
+    ran = inspect(
+        "--replay", record(Hello({}), *[Call(n, "feedback", many) for n in range(40)]), "--json", "--home", home
+    )
+    summary = ran.objects[-1]["summary"]
+    assert (summary["calls"], summary["ok"], summary["errors"]) == (40, 40, 0)
+
+
 def test_what_a_real_worker_records_is_shown_and_replayed(home: Path, tmp_path: Path) -> None:
     path = tmp_path / "recorded"
     with WorkerHost.start([*worker_command(home), "--record", str(path)]) as worker:
