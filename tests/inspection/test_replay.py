@@ -170,12 +170,11 @@ def test_the_real_worker_answers_as_another_did(record: Record, home: Path, code
 
 
 def test_a_real_worker_is_fed_no_more_bulk_calls_than_may_wait(record: Record, home: Path) -> None:
-    many = {"users": ["ada"] * 201, "items": ["m7"] * 201}
-    ran = inspect(
-        "--replay", record(Hello({}), *[Call(n, "feedback", many) for n in range(40)]), "--json", "--home", home
-    )
+    column = (Atom("int64"), bytes(8 * 10_000))
+    path = record(Hello({}), *[Call(n, "feedback", {"users": column, "items": column}) for n in range(8)])
+    ran = inspect("--replay", path, "--json", "--", *worker_command(home), "--limit", "max_bulk=1")
     summary = ran.objects[-1]["summary"]
-    assert (summary["calls"], summary["ok"], summary["errors"]) == (40, 40, 0)
+    assert (summary["calls"], summary["ok"], summary["errors"]) == (8, 8, 0)
 
 
 def test_what_a_real_worker_records_is_shown_and_replayed(home: Path, tmp_path: Path) -> None:
