@@ -47,10 +47,22 @@ def products(
     for start in range(0, len(rows), step):
         if parts:
             yield None
-        terms = items[rows[start : start + step]].astype(np.float64)
-        terms *= vectors[users[start : start + step]] if len(vectors) > 1 else vectors
-        parts.append(np.add.reduce(terms, axis=1).astype(np.float32))
+        part = slice(start, start + step)
+        parts.append(product(items, rows[part], vectors[users[part]] if len(vectors) > 1 else vectors))
     yield parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0, dtype=np.float32)])
+
+
+def product(items: NDArray[np.float32], rows: NDArray[np.intp], vectors: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The scores (m,) of items `rows` (m,) for `vectors` (m, d), or (1, d) for all of them, in one go."""
+    terms = items[rows].astype(np.float64)
+    terms *= vectors
+    scores: NDArray[np.float32] = np.add.reduce(terms, axis=1).astype(np.float32)
+    return scores
+
+
+def fits_a_slice(items: NDArray[np.float32], rows: int) -> bool:
+    """Whether so many rows are multiplied in a slice of work."""
+    return bool(rows * items.shape[1] <= _AT_ONCE)
 
 
 def best_of_each(

@@ -12,7 +12,8 @@ from port_worker.serving.topk import block_width, lower_bound
 GROUP = 32
 """Rows whose scores are looked at through their highest one. A block's rows are a multiple of it."""
 
-_LOWEST = np.finfo(np.float32).min
+LOWEST = np.finfo(np.float32).min
+"""What a score must reach that is not masked."""
 
 
 class Shortlist(Protocol):
@@ -53,7 +54,7 @@ class LoneShortlist:
         if self._slack == 0 and bound == self._bound:  # ties are ties, and the first of them are kept already
             floor = np.nextafter(np.float32(bound), np.float32(np.inf))
         self._bound = bound
-        rows = np.flatnonzero(line >= max(floor, _LOWEST))
+        rows = np.flatnonzero(line >= max(floor, LOWEST))
         self._rows.append(rows + first if first else rows)
         self.size += len(rows)
 
@@ -79,7 +80,7 @@ class SharedShortlist:
         self._nth = (self._most - ns, np.arange(len(ns)))
         self._highest = np.full((self._most, len(ns)), -np.inf, dtype=np.float32)
         self._bound = np.full(len(ns), -np.inf, dtype=np.float32)
-        self._floor = np.full(len(ns), _LOWEST, dtype=np.float32)  # of what stays
+        self._floor = np.full(len(ns), LOWEST, dtype=np.float32)  # of what stays
         self._entry = self._floor  # of what comes in
         self._places = [np.empty(0, dtype=np.intp)]
         self._scores = [np.empty(0, dtype=np.float32)]
@@ -119,7 +120,7 @@ class SharedShortlist:
         coarse = maxima[: len(maxima) // width * width].reshape(width, -1, maxima.shape[1]).max(axis=0)
         self._highest = np.sort(np.concatenate([self._highest, coarse]), axis=0)[-self._most :]
         bound = self._highest[self._nth]
-        floor = np.maximum(_below(bound, self._slack), _LOWEST)
+        floor = np.maximum(_below(bound, self._slack), LOWEST)
         # Who has no slack (a vector of zeros, say) has ties that are ties, and the first of them are kept already.
         settled = (self._slack == 0) & (bound == self._bound)
         above = np.nextafter(bound, np.float32(np.inf))

@@ -11,7 +11,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
@@ -85,8 +85,10 @@ class LiveStore:
         max_rows: int = MAX_ROWS,
         max_hidden: int = MAX_HIDDEN,
         clock: Callable[[], float] = monotonic,
+        sleep: Callable[[float], None] = sleep,
     ) -> None:
         self._clock = clock
+        self._sleep = sleep
         self._followed_until = -math.inf
         self._file = LiveFile(path)
         self._checkpoints = Checkpoints(self._file)
@@ -236,9 +238,12 @@ class LiveStore:
             assert self._connection is not None
             return self._transaction(self._connection, work)
 
+        before = self._identity
         self._totals = self._attempt(attempt)
         self._version += 1
         self._checkpoints.wrote(rows)
+        if self._identity != before:
+            self._sleep(_FOLLOW_SECONDS)  # so that no other process takes an older file for this one any more
         return self._totals
 
     def _transaction(
@@ -279,14 +284,15 @@ class LiveStore:
 
     def _follow(self, *, at_once: bool = False) -> bool:
         """Be connected to the file that has the name, or had it a moment ago, and say whether there is one."""
-        if not at_once and self._connection is not None and self._clock() < self._followed_until:
-            return True
-        self._followed_until = self._clock() + _FOLLOW_SECONDS
-        now = self._file.identity()
-        if self._connection is not None and now == self._identity:
+        now = self._clock()
+        if not at_once and now < self._followed_until:
+            return self._connection is not None
+        self._followed_until = now + _FOLLOW_SECONDS
+        found = self._file.identity()
+        if self._connection is not None and found == self._identity:
             return True
         self._disconnect()
-        if now is not None and (opened := self._file.open()):
+        if found is not None and (opened := self._file.open()):
             self._connected(opened)
         return self._connection is not None
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from port_worker.store.errors import TooManyHidden
 from port_worker.store.live import MAX_BATCH, SLICE_ROWS, Fed, Id, LiveStore, Totals
+from tests.worker.clock import Clock
 
 Row = tuple[Id, Id, float, float]
 
@@ -265,8 +266,24 @@ def test_what_was_told_is_there_after_a_restart(path: Path) -> None:
 
 
 def test_the_log_is_written_back_beside_the_loop(live: LiveStore, path: Path) -> None:
+    add(live, [("u", "i", 1.0, 1)])  # which makes the file
     add(live, [("u", item, 1.0, 1) for item in range(20_000)])
     before = path.stat().st_size
     live._checkpoints.wait()
     assert before < 100_000 < path.stat().st_size
     assert live.totals().rows == 20_000
+
+
+def test_who_makes_a_file_waits_until_nobody_believes_that_there_is_none(path: Path) -> None:
+    clock = Clock()
+    slept: list[float] = []
+    reader, writer = LiveStore(path, clock=clock), LiveStore(path, clock=clock, sleep=slept.append)
+    assert reader.hidden() == []
+    writer.hide(["x"])
+    assert reader.hidden() == []  # asked a moment ago
+    [seconds] = slept
+    clock.now += seconds
+    assert reader.hidden() == ["x"]
+    writer.hide(["y"])
+    assert len(slept) == 1
+    assert reader.hidden() == ["x", "y"]
