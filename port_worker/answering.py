@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from port_worker.scheduler import Work
+from port_worker.scheduler import Lane, Work
 from port_worker.serving.about_items import UnknownItemError, explain, score, similar
 from port_worker.serving.bulk import Pace, recommend_many
 from port_worker.serving.opening import SUPPORT, ServedModel
@@ -38,6 +38,8 @@ class Answering:
 
     def start(self, model: ServedModel, due: Sequence[Work]) -> Iterator[list[Outcome]]:
         """The calls of one batch, or a single one of another op. What it raises ends all that are open."""
+        if due[0].lane is not Lane.BULK:
+            self._pace.hurry()
         return _told(self._steps(model, due))
 
     def _steps(self, model: ServedModel, due: Sequence[Work]) -> Iterator[list[Outcome]]:

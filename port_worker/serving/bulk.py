@@ -17,18 +17,36 @@ from port_worker.serving.steps import Steps
 _NONE_LEFT = -1
 
 
+HURRIED_SHARE = 0.1
+"""Of a slice's time, while urgent calls come: whoever comes waits for what is left of a slice."""
+
+HURRIED_SECONDS = 0.25
+"""How long after an urgent call another is expected."""
+
+
 class Pace:
-    """How many users make a slice: as many as took `target_seconds` of late, `most` at most."""
+    """How many users make a slice: as many as took `target_seconds` of late, `most` at most.
+
+    After an urgent call slices are shorter for a while, though a product for fewer users takes longer for each.
+    """
 
     def __init__(
-        self, target_seconds: float = 0.0005, most: int = 64, clock: Callable[[], float] = time.monotonic
+        self, target_seconds: float = 0.004, most: int = 64, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.size = 1
         self._target = target_seconds
+        self._hurried_until = float("-inf")
         self._most = most
         self._clock = clock
         self._resumed_at = 0.0
         self._busy = 0.0
+
+    def hurry(self) -> None:
+        """An urgent call has come."""
+        now = self._clock()
+        if now >= self._hurried_until:
+            self.size = max(1, int(self.size * HURRIED_SHARE))
+        self._hurried_until = now + HURRIED_SECONDS
 
     def begin(self) -> None:
         """A slice begins."""
@@ -48,7 +66,8 @@ class Pace:
         large as `size`.
         """
         self.pause()
-        fitting = int(users * self._target / self._busy) if self._busy > 0 else self._most
+        target = self._target * (HURRIED_SHARE if self._clock() < self._hurried_until else 1.0)
+        fitting = int(users * target / self._busy) if self._busy > 0 else self._most
         self.size = max(1, min(fitting, 2 * self.size, self._most))
 
 

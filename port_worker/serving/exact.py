@@ -18,8 +18,8 @@ from port_worker.serving.shortlist import GROUP, LOWEST, Shortlist, shortlist
 from port_worker.serving.topk import descending, lower_bound
 
 _USERS_AT_ONCE = 64
-_SCORES_AT_ONCE = 1 << 20
-"""4 MiB: more would leave the cache, fewer would be all overhead."""
+_SCORES_AT_ONCE = 1 << 21
+"""8 MiB: a quarter of that takes a quarter longer, and more no less."""
 _FACTORS_AT_ONCE = 1 << 23
 """Of item vectors: 32 MiB, which takes about 3 ms to read."""
 _PRODUCTS_AT_ONCE = 1 << 27

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from port_worker.serving.bulk import Pace, recommend_many
+from port_worker.serving.bulk import HURRIED_SECONDS, Pace, recommend_many
 from port_worker.serving.ids import plain_ids
 from port_worker.serving.ranking import OptionError
 from port_worker.serving.recommender import Recommender
@@ -196,6 +196,17 @@ class TestPace:
         for _ in range(5):
             self.run(pace, clock, pace.size, 2**-20)
         assert [self.run(pace, clock, pace.size, seconds) for seconds in (0.5, 0.5, 1.0)] == [8, 2, 1]
+
+    def test_slices_are_a_tenth_while_urgent_calls_come(self, pace: Pace, clock: Clock) -> None:
+        assert [self.run(pace, clock, pace.size, 0.0) for _ in range(6)][-1] == 40
+        pace.hurry()
+        assert pace.size == 4
+        pace.hurry()  # which makes it no tenth of a tenth
+        assert pace.size == 4
+        assert self.run(pace, clock, 4, 4 * 0.00625) == 2  # a tenth of 0.125 s has room for two such
+        clock.now += HURRIED_SECONDS
+        assert self.run(pace, clock, 2, 2 * 0.00625) == 4
+        assert self.run(pace, clock, 4, 4 * 0.00625) == 8
 
     def test_others_time_is_not_counted(self, pace: Pace, clock: Clock) -> None:
         assert [self.run(pace, clock, pace.size, pace.size / 64, waited=100.0) for _ in range(4)] == [2, 4, 8, 8]
