@@ -47,10 +47,9 @@ SUPPORT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Opening:
-    """How models are opened: what ranks embeddings (`exact`, `auto`, `approximate`), and with how many threads."""
+    """How models are opened. `index`: `exact` leaves a version's index alone; `auto` and `approximate` use it."""
 
     index: str = "auto"
-    threads: int = 1
 
 
 @dataclass(frozen=True, eq=False)

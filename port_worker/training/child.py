@@ -73,7 +73,7 @@ def train(job: Job, reporter: Reporter) -> Done:
     source = open_source(job.source)
     data = dataset.prepare(source.interactions(lambda rows: reporter.report("extract", 0.0, rows=rows)))
     data = dataset.described(data, source)
-    plan = two_stage.fitting(job.plan, len(data.item_ids))
+    plan = two_stage.fitting(job.plan, len(data.item_ids), len(data.user_ids))
     reporter.report("prepare", 0.0, rows=data.rows)
     fit.load_libraries()
     exported = two_stage.trained(plan, data, reporter, job.index)

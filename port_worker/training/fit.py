@@ -38,8 +38,12 @@ def _distributions(name: str) -> list[importlib.metadata.Distribution]:
     return list(importlib.metadata.distributions(name=name))
 
 
-def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:
-    """The parameters as they can be used with so many items. Raises TrainingError `invalid_hyperparameter`.
+_MOST_INVERTED = 46_340
+"""Rows whose pairs recfarm numbers in 32 bits: above, it stops with an overflow."""
+
+
+def fitting_params(algorithm: str, params: Params, n_items: int, n_users: int = 0) -> Params:
+    """The parameters as they can be used with so many users and items. Raises TrainingError `invalid_hyperparameter`.
 
     YouTubeRetrieval draws its negatives without replacement, by default as many as there are rows in a batch, so there
     cannot be more than items. `num_neg` has no such default to fall back to, and LibRecommender wants it below.
@@ -48,6 +52,9 @@ def fitting_params(algorithm: str, params: Params, n_items: int) -> Params:
     num_neg = params.get("num_neg")
     if isinstance(num_neg, int) and num_neg >= n_items:
         raise refused(algorithm, "num_neg", f"less than the number of items, which is {n_items}", num_neg)
+    rows = n_users if algorithm == "RsUserCF" else n_items
+    if ALGORITHMS[algorithm].family == "rust" and params.get("mode") == "invert" and rows > _MOST_INVERTED:
+        raise refused(algorithm, "mode", f"forward, since there are more than {_MOST_INVERTED} of them", "invert")
     if "num_sampled_per_batch" in params:
         wanted = params["num_sampled_per_batch"] or params["batch_size"]
         assert isinstance(wanted, int)

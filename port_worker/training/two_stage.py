@@ -19,9 +19,9 @@ from port_worker.training.progress import Reports, StageReporter
 _RETRIEVER = "retriever."
 
 
-def fitting(plan: Plan, n_items: int) -> Plan:
-    """The plan with parameters that can be used with so many items. Raises TrainingError."""
-    params = fit.fitting_params(plan.algorithm, plan.params, n_items)
+def fitting(plan: Plan, n_items: int, n_users: int) -> Plan:
+    """The plan with parameters that can be used with so many items and users. Raises TrainingError."""
+    params = fit.fitting_params(plan.algorithm, plan.params, n_items, n_users)
     if plan.retriever is None:
         return replace(plan, params=params)
     retriever_params = fit.fitting_params(plan.retriever, plan.retriever_params, n_items)

@@ -170,6 +170,15 @@ def test_too_many_negatives_for_so_few_items_are_refused(data: TrainingData) -> 
     assert caught.value.code == "invalid_hyperparameter"
 
 
+@pytest.mark.parametrize(("name", "items", "users"), [("RsItemCF", 46_341, 9), ("RsUserCF", 9, 46_341)])
+def test_more_pairs_than_recfarm_can_number_are_refused(name: str, items: int, users: int) -> None:
+    params = catalogue.validate(name, {})
+    with pytest.raises(TrainingError, match="mode: expected forward, since there are more than 46340"):
+        fit.fitting_params(name, params, items, users)
+    assert fit.fitting_params(name, params, users, items) == params
+    assert fit.fitting_params(name, {**params, "mode": "forward"}, items, users)["mode"] == "forward"
+
+
 def test_youtube_s_negatives_are_no_more_than_the_items(data: TrainingData) -> None:
     assert params_of("YouTubeRetrieval", data)["num_sampled_per_batch"] == len(data.item_ids)
     assert params_of("YouTubeRetrieval", data, num_sampled_per_batch=7)["num_sampled_per_batch"] == 7
