@@ -35,7 +35,6 @@ each_algorithm = pytest.mark.parametrize(
     [
         pytest.param(name, marks=[pytest.mark.graph] if algorithm.needs_graph else [])
         for name, algorithm in ALGORITHMS.items()
-        if algorithm.kind == "embedding"
     ],
 )
 
@@ -96,6 +95,10 @@ def same_but_for_ties(answer: Seen, theirs: list[int]) -> None:
     in_their_order = [scores[item] for item in theirs if item in scores]
     falls = np.diff(in_their_order)
     assert (falls <= TIE * np.maximum(1.0, np.abs(in_their_order[1:]))).all()
+
+
+def test_there_are_all_of_librecommender_s() -> None:
+    assert len(ALGORITHMS) == 29
 
 
 @each_algorithm
