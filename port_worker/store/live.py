@@ -287,13 +287,13 @@ class LiveStore:
         now = self._clock()
         if not at_once and now < self._followed_until:
             return self._connection is not None
-        self._followed_until = now + _FOLLOW_SECONDS
+        self._followed_until = -math.inf  # what cannot be opened is no file that is not there
         found = self._file.identity()
-        if self._connection is not None and found == self._identity:
-            return True
-        self._disconnect()
-        if found is not None and (opened := self._file.open()):
-            self._connected(opened)
+        if self._connection is None or found != self._identity:
+            self._disconnect()
+            if found is not None and (opened := self._file.open()):
+                self._connected(opened)
+        self._followed_until = now + _FOLLOW_SECONDS
         return self._connection is not None
 
     def _connected(self, connection: sqlite3.Connection) -> None:
