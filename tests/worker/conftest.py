@@ -49,8 +49,9 @@ def fresh_home(world_home: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own_home(trained_home: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change: data and two versions."""
-    return Path(shutil.copytree(trained_home, tmp_path / "home"))
+    """A copy that a test may change: data and two versions, and nothing of what other tests told their worker."""
+    untold = shutil.ignore_patterns("live.sqlite*")
+    return Path(shutil.copytree(trained_home, tmp_path / "home", ignore=untold))
 
 
 @pytest.fixture(scope="module")
