@@ -28,8 +28,8 @@ _KEPT_AT_MOST = 1 << 18
 """Candidates of a batch before they are weeded out: only where thousands of items tie are there so many."""
 _MANY_FACTORS = 64
 """From here on the BLAS's product with a single vector reads slower than the memory delivers..."""
-_CACHED_FACTORS = 1 << 20
-"""... unless the items lie in the cache, as up to so many of their numbers may."""
+_CACHED_FACTORS = 1 << 23
+"""... unless the items lie in the last cache, as up to so many of their numbers (32 MiB) may."""
 
 
 class ExactRanking:
