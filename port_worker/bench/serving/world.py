@@ -30,11 +30,6 @@ class Size:
     users: int = 5000
     met: int = 30
 
-    @property
-    def array_bytes(self) -> int:
-        """Bytes of its vectors."""
-        return (self.items + self.users) * self.factors * 4
-
 
 @dataclass(frozen=True, eq=False)
 class World:
