@@ -33,7 +33,7 @@ class ActiveModel:
     def __init__(self, store: ModelStore, live: LiveStore, settings: Settings) -> None:
         self.store = store
         self._live = live
-        self._opening = Opening(settings.index)
+        self._opening = Opening(settings.index, settings.threads)
         self._model: ServedModel | None = None
         self._damage: ModelDamaged | None = None
         self._forgetting: Iterator[None] | None = None

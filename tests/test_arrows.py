@@ -71,7 +71,7 @@ ARROWS = {
 FOREIGN = {
     "protocol": {"numpy", "msgpack"},
     "port_worker.store": {"numpy"},
-    "port_worker.serving": {"numpy"},
+    "port_worker.serving": {"numpy", "onnxruntime"},
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),
 }

@@ -39,13 +39,19 @@ def name_of(entry: str) -> str:
     return entry.split("==", 1)[0]
 
 
+def requirement_of(entry: str) -> str:
+    """The version and the marker at the head of a requirement: what one lock installs on some Pythons alone is not
+    there on the others."""
+    return entry.splitlines()[0].rstrip(" \\")
+
+
 def split_graph(resolved: str, dev: str) -> tuple[str, str]:
     """(graph.lock, graph-cuda.lock) of a resolution of the extra `graph`, without what `dev` installs already.
 
     The CUDA packages are kept apart, because a torch for the CPU alone (graph-cpu.lock, written by hand) needs none.
     """
-    present = {name_of(entry) for entry in entries(dev)}
-    own = [entry for entry in entries(resolved) if name_of(entry) not in present]
+    present = {requirement_of(entry) for entry in entries(dev)}
+    own = [entry for entry in entries(resolved) if requirement_of(entry) not in present]
     plain = [entry for entry in own if not CUDA_NAME.match(name_of(entry))]
     cuda = [entry for entry in own if CUDA_NAME.match(name_of(entry))]
     return "".join(plain), "".join(cuda)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.masks import Allowed, Masks
-from port_worker.serving.products import best_of_each, fits_a_slice, longest, product, products, slack
+from port_worker.serving.products import best_of_each, fits_a_slice, longest, product, products, score, slack
 from port_worker.serving.ranking import Ranked
 from port_worker.serving.shortlist import GROUP, LOWEST, Shortlist, shortlist
 from port_worker.serving.topk import descending, lower_bound
@@ -26,10 +26,6 @@ _PRODUCTS_AT_ONCE = 1 << 27
 """Multiplications: about 4 ms of them."""
 _KEPT_AT_MOST = 1 << 18
 """Candidates of a batch before they are weeded out: only where thousands of items tie are there so many."""
-_MANY_FACTORS = 64
-"""From here on the BLAS's product with a single vector reads slower than the memory delivers..."""
-_CACHED_FACTORS = 1 << 23
-"""... unless the items lie in the last cache, as up to so many of their numbers (32 MiB) may."""
 
 
 class ExactRanking:
@@ -80,7 +76,7 @@ class ExactRanking:
         wide = vectors.astype(np.float64)
         floor = float(checked_slack(wide, self.longest)[0])
         scores = self._buffer[: len(self.items)]
-        score_one(self.items, vectors[0], scores)
+        score(self.items, vectors, scores[:, None])
         scores[banned] = -np.inf
         if allowed is not None:
             scores[~allowed] = -np.inf
@@ -138,19 +134,8 @@ class ExactRanking:
         padded = -(-len(items) // GROUP) * GROUP
         scores = self._buffer[: padded * len(vectors)].reshape(padded, len(vectors))
         scores[len(items) :] = -np.inf
-        if len(vectors) == 1:
-            score_one(items, vectors[0], scores[: len(items), 0])
-        else:
-            np.matmul(items, vectors.T, out=scores[: len(items)])
+        score(items, vectors, scores[: len(items)])
         return scores
-
-
-def score_one(items: NDArray[np.float32], vector: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """`items` (m, d) @ `vector` (d,) into `out` (m,)."""
-    if len(vector) < _MANY_FACTORS or items.size <= _CACHED_FACTORS:
-        np.matmul(items, vector, out=out)
-    else:
-        np.einsum("ij,j->i", items, vector, out=out)
 
 
 def checked_slack(vectors: NDArray[np.float64], longest_item: float) -> NDArray[np.float64]:

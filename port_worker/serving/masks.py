@@ -1,4 +1,4 @@
-"""What users must not get, as minus infinity among their scores, block by block."""
+"""What users must not get, as the lowest of their scores, block by block."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+_LOWEST = int(np.iinfo(np.int32).min)
+
+Scores = NDArray[np.float32] | NDArray[np.int32]
 
 Allowed = NDArray[np.bool_] | None
 """Which of all items (items,) may come back; None: any."""
@@ -16,33 +20,39 @@ class Masks:
 
     def __init__(self, banned: Sequence[NDArray[np.intp]], allowed: Sequence[Allowed]) -> None:
         self._users = len(banned)
-        # A place is row * b + user: where its score lies in memory.
-        self._places = _joined([rows * self._users + user for user, rows in enumerate(banned)])
+        self._rows = _joined(banned)
+        self._owners = np.repeat(np.arange(self._users), [len(rows) for rows in banned])
         self._sorted = False
         self._allowed = _sharers(allowed)
 
-    def apply(self, scores: NDArray[np.float32], first: int, *, whole: bool) -> None:
-        """Overwrite what is masked of `scores` (rows, b), the scores of rows `first`, `first` + 1, ...
+    def apply(self, scores: Scores, first: int, *, whole: bool) -> None:
+        """Overwrite what is masked of `scores` (rows, users), the scores of rows `first`, `first` + 1, ...
 
         `whole`: these are all the rows that there are, so that nothing has to be found among the masks.
         """
-        scores.reshape(-1)[self._places if whole else self._within(first * self._users, scores.size)] = -np.inf
+        some = slice(None) if whole else self._within(first, len(scores))
+        scores[self._rows[some] - first, self._owners[some]] = lowest(scores)
         for mask, users in self._allowed:
             denied = np.flatnonzero(~mask[first : first + len(scores)])
             if len(denied) and len(users) == self._users:
-                scores[denied] = -np.inf
+                scores[denied] = lowest(scores)
             elif len(denied):
-                scores[denied[:, None], users] = -np.inf
+                scores[denied[:, None], users] = lowest(scores)
 
-    def _within(self, start: int, size: int) -> NDArray[np.intp]:
+    def _within(self, first: int, count: int) -> slice:
         if not self._sorted:
-            self._places = np.sort(self._places)
+            order = np.argsort(self._rows, kind="stable")
+            self._rows, self._owners = self._rows[order], self._owners[order]
             self._sorted = True
-        low, high = self._places.searchsorted([start, start + size])
-        return self._places[low:high] - start
+        return slice(*self._rows.searchsorted([first, first + count]).tolist())
 
 
-def _joined(parts: list[NDArray[np.intp]]) -> NDArray[np.intp]:
+def lowest(scores: Scores) -> float:
+    """What stands for a masked score: minus infinity, or a whole number that no product is."""
+    return _LOWEST if scores.dtype == np.int32 else -np.inf
+
+
+def _joined(parts: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 

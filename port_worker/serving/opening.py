@@ -47,9 +47,13 @@ SUPPORT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Opening:
-    """How models are opened. `index`: `exact` leaves a version's index alone; `auto` and `approximate` use it."""
+    """How models are opened.
+
+    index: `exact` leaves a version's index alone; `auto` and `approximate` use it. threads: of the arithmetic.
+    """
 
     index: str = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,10 +171,12 @@ def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
 def _vector_ranking(opened: _Opened, item_vectors: NDArray[np.float32]) -> VectorRanking:
     """By the version's index, where it has one and exact ranking was not asked for."""
     from port_worker.serving.approximate import ApproximateRanking
-    from port_worker.serving.exact import ExactRanking
+    from port_worker.serving.screening import exact_ranking
 
     index = None if opened.opening.index == "exact" else open_index(opened.folder, opened.manifest, item_vectors)
-    return ExactRanking(item_vectors) if index is None else ApproximateRanking(item_vectors, *index)
+    if index is not None:
+        return ApproximateRanking(item_vectors, *index)
+    return exact_ranking(item_vectors, opened.opening.threads)
 
 
 def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:

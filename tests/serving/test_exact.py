@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from port_worker.serving import exact, products
+from port_worker.serving.embedding import VectorRanking
 from port_worker.serving.exact import ExactRanking
 from port_worker.serving.ranking import Ranked
 from tests.serving.reference import ranked
@@ -22,7 +23,7 @@ def plain(one: Ranked) -> Answer:
 
 
 def answers(
-    ranking: ExactRanking,
+    ranking: VectorRanking,
     vectors: NDArray[np.float32],
     ns: Sequence[int],
     banned: Sequence[NDArray[np.intp]] | None = None,

@@ -52,3 +52,9 @@ def test_the_extra_graph_is_split_into_its_own_packages_and_cuda() -> None:
     plain, cuda = locks.split_graph(resolved, "numpy==1 \\\n    --hash=sha256:00\n")
     assert plain == "torch==1 \\\n    --hash=sha256:00\n"
     assert [locks.name_of(entry) for entry in locks.entries(cuda)] == ["nvidia-x", "triton"]
+
+
+def test_what_is_installed_on_some_pythons_alone_is_not_taken_for_present() -> None:
+    resolved = "".join(f"{name}==1 \\\n    --hash=sha256:00\n" for name in ["sympy", "torch"])
+    plain, _cuda = locks.split_graph(resolved, "sympy==1 ; python_full_version < '3.11' \\\n    --hash=sha256:00\n")
+    assert [locks.name_of(entry) for entry in locks.entries(plain)] == ["sympy", "torch"]

@@ -18,9 +18,9 @@ class NoIndexError(Exception):
 def vector_ranking(folder: Path, vectors: EmbeddingArrays, index: str) -> VectorRanking:
     """By every item (`exact`), or by the index in the version's folder (`approximate`). Raises NoIndexError."""
     if index == "exact":
-        from port_worker.serving.exact import ExactRanking
+        from port_worker.serving.screening import exact_ranking
 
-        return ExactRanking(vectors.item_vectors)
+        return exact_ranking(vectors.item_vectors)
     from port_worker.serving.approximate import ApproximateRanking
     from port_worker.store.item_index import open_index
     from port_worker.store.models import ModelStore

@@ -1,0 +1,106 @@
+"""A matrix product of 8-bit whole numbers: exact, and four to eight times as fast as one of floats.
+
+ONNX Runtime carries it out, with the kernels that the processor has (AVX2, VNNI, the dot products of ARM). Its model is
+one MatMulInteger, written here in the few fields of the ONNX format (a Protocol Buffer, see onnx.proto) that it takes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+from numpy.typing import NDArray
+
+LARGEST = 90
+"""Of either side's numbers. AVX2 adds products in pairs of 16 bits that stop at 32,767: 2 * (2 * 90) * 90 is below, and
+the runtime shifts one side by 90 to have it without a sign."""
+
+_IR_VERSION, _OPSET = 8, 13
+_UINT8, _INT8, _INT32 = 2, 3, 6
+"""TensorProto.DataType"""
+
+
+def available() -> bool:
+    """Whether ONNX Runtime is installed; there is none for every system. Imports nothing."""
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+class Int8Product:
+    """Multiplies vectors with `codes` (d, n) int8, none larger than LARGEST either way. They are copied."""
+
+    def __init__(self, codes: NDArray[np.int8], threads: int) -> None:
+        """threads: of the runtime. Takes some 20 MB and 40 ms, once for all products, to import it."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # results go to the caller's memory, and what else it needs is little
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(_model(codes), options, providers=["CPUExecutionProvider"])
+        self.columns: int = codes.shape[1]
+
+    def __call__(self, vectors: NDArray[np.number], out: NDArray[np.int32]) -> None:
+        """`vectors` (b, d), none larger than LARGEST either way, @ `codes` into `out` (b, n), which is contiguous."""
+        unsigned = (vectors + LARGEST).astype(np.uint8)
+        binding = self._session.io_binding()
+        binding.bind_cpu_input("vectors", unsigned)
+        binding.bind_output("products", "cpu", 0, np.int32, out.shape, out.ctypes.data)
+        self._session.run_with_iobinding(binding)
+
+
+def _model(codes: NDArray[np.int8]) -> bytes:
+    """A ModelProto: products = MatMulInteger(vectors, codes, zero)."""
+    factors, columns = codes.shape
+    node = b"".join(
+        [
+            *(_text(1, name) for name in ("vectors", "codes", "zero")),
+            _text(2, "products"),
+            _text(4, "MatMulInteger"),
+        ]
+    )
+    graph = b"".join(
+        [
+            _bytes(1, node),
+            _text(2, "int8_product"),
+            _bytes(5, _constant("codes", _INT8, codes.shape, codes.tobytes())),
+            _bytes(5, _constant("zero", _UINT8, (), bytes([LARGEST]))),
+            _bytes(11, _value("vectors", _UINT8, factors)),
+            _bytes(12, _value("products", _INT32, columns)),
+        ]
+    )
+    return _number(1, _IR_VERSION) + _bytes(7, graph) + _bytes(8, _number(2, _OPSET))
+
+
+def _constant(name: str, kind: int, shape: tuple[int, ...], content: bytes) -> bytes:
+    """A TensorProto."""
+    dims = b"".join(_number(1, size) for size in shape)
+    return dims + _number(2, kind) + _text(8, name) + _bytes(9, content)
+
+
+def _value(name: str, kind: int, width: int) -> bytes:
+    """A ValueInfoProto of (b, width)."""
+    shape = _bytes(1, _text(2, "b")) + _bytes(1, _number(1, width))
+    return _text(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, shape)))
+
+
+def _number(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def _text(field: int, value: str) -> bytes:
+    return _bytes(field, value.encode())
+
+
+def _bytes(field: int, value: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

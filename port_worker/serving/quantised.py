@@ -1,0 +1,150 @@
+"""Item vectors in 8 bits, with how far each may be off: a score that is found quickly, and bounds that hold it.
+
+Scalar quantisation: v = scale * code + rest, and u likewise. So u.v is the product of the codes, which is exact, times
+both scales; what that misses is at most |u| * |rest of v| + |rest of u| * |v|, by Cauchy and Schwarz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from port_worker.serving.int8_product import LARGEST, Int8Product
+from port_worker.serving.products import score
+
+GROUP = 32
+"""Items that share a scale and are first looked at through their highest score."""
+
+_NEXT_TO_NOTHING = 1e-15
+"""Of the longest item: what is added to all bounds, so that none is too small for float32."""
+
+LENGTHS = (1e-15, 1e15)
+"""Of the longest item, between which float32 holds all that is made of it here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """Vectors of users in 8 bits.
+
+    scaled: (b, d) float64, each vector times a number of its own, so that its largest component is LARGEST. codes:
+    (b, d) float64, the whole numbers next to it. lengths: (b,) float32 of the scaled vectors. rest: the largest share
+    of a vector that its codes miss.
+    """
+
+    scaled: NDArray[np.float64]
+    codes: NDArray[np.float64]
+    lengths: NDArray[np.float32]
+    rest: float
+
+
+def quantised(vectors: NDArray[np.float64]) -> Quantised | None:
+    """Of `vectors` (b, d); None if one is of zeros alone or not finite."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    if not ((largest > 0) & (largest < np.inf)).all():
+        return None
+    scaled = vectors * (LARGEST / largest)
+    codes = np.rint(scaled)
+    missed = scaled - codes
+    lengths = np.sqrt(np.vecdot(scaled, scaled))
+    rest = float((np.sqrt(np.vecdot(missed, missed)) / lengths).max())
+    return Quantised(scaled, codes, lengths.astype(np.float32), rest)
+
+
+class Block(Protocol):
+    """Scores of some items that are found quickly, and how far they may be off.
+
+    Item i is in group i % groups. Each group has GROUP places; the last ones may be nobody's.
+    """
+
+    rows: int
+    """How many items."""
+    scales: NDArray[np.float32]
+    """(groups,): what the products of a group's items are multiplied with to be scores for a scaled vector."""
+
+    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.int32] | NDArray[np.float32]:
+        """(b, GROUP * groups) in the memory of the buffer."""
+        ...
+
+    def rests(self, rest: float) -> NDArray[np.float32]:
+        """(groups,): by how much a score for a scaled vector of length 1 may be off, whose codes miss `rest` of it."""
+        ...
+
+
+class QuantisedBlock:
+    """A `Block` in 8 bits, of which it holds a byte for each number."""
+
+    def __init__(self, vectors: NDArray[np.float32], longest: float, threads: int) -> None:
+        """`vectors` (rows, d) are read twice and not kept. `longest`: the longest of these and others, see LENGTHS."""
+        self.rows, factors = vectors.shape
+        groups = -(-self.rows // GROUP)
+        ranks = _ranks(vectors, groups)
+        largest = np.full(groups, longest * _NEXT_TO_NOTHING, dtype=np.float32)
+        for part, some in ranks:
+            np.maximum(largest[some], np.abs(part).max(axis=1), out=largest[some])
+        self.scales = np.asarray(largest / LARGEST, dtype=np.float32)
+        codes = np.zeros((GROUP, groups, factors), dtype=np.int8)
+        lengths, rests = np.zeros((2, groups), dtype=np.float32)
+        for (part, some), place in zip(ranks, codes, strict=False):
+            scaled = part / self.scales[some, None]
+            rounded = np.rint(scaled)
+            place[some] = rounded
+            np.maximum(lengths[some], _lengths(scaled), out=lengths[some])
+            np.maximum(rests[some], _lengths(scaled - rounded), out=rests[some])
+        lengths += rests  # at least as long as the codes are
+        self._lengths = lengths * self.scales
+        self._rests = (rests + lengths * _rounded(factors)) * self.scales + np.float32(longest * _NEXT_TO_NOTHING)
+        self._product = Int8Product(codes.reshape(-1, factors).T, threads)
+
+    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.int32]:
+        """As `Block.products`."""
+        users = len(vectors.codes)
+        out = buffer[: users * GROUP * len(self.scales)].reshape(users, -1)
+        self._product(vectors.codes, out)
+        return out
+
+    def rests(self, rest: float) -> NDArray[np.float32]:
+        """As `Block.rests`."""
+        found: NDArray[np.float32] = self._lengths * np.float32(rest)
+        found += self._rests
+        return found
+
+
+class PlainBlock:
+    """A `Block` of the vectors themselves, which are read where they are: for what would take too much memory."""
+
+    def __init__(self, vectors: NDArray[np.float32], longest: float) -> None:
+        """`vectors` (rows, d). `longest`: as for a QuantisedBlock."""
+        self.rows, factors = vectors.shape
+        self.scales = np.ones(-(-self.rows // GROUP), dtype=np.float32)
+        self._vectors = vectors
+        self._rests = self.scales * np.float32(longest * _rounded(factors))
+
+    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.float32]:
+        """As `Block.products`."""
+        users = len(vectors.scaled)
+        scores = buffer.view(np.float32)[: GROUP * len(self.scales) * users].reshape(-1, users)
+        score(self._vectors, vectors.scaled.astype(np.float32), scores[: self.rows])
+        return scores.T
+
+    def rests(self, rest: float) -> NDArray[np.float32]:  # noqa: ARG002 it does without the codes
+        """As `Block.rests`."""
+        return self._rests
+
+
+def _ranks(vectors: NDArray[np.float32], groups: int) -> list[tuple[NDArray[np.float32], slice]]:
+    """The first item of each group, the second of each, ..., and which groups those are."""
+    parts = [vectors[start : start + groups] for start in range(0, len(vectors), groups)]
+    return [(part, slice(len(part))) for part in parts]
+
+
+def _rounded(factors: int) -> np.float32:
+    """Of two lengths' product: more than what float32 rounds away of a sum of products and of the bounds around it."""
+    return np.float32((factors + 32) * 2.0**-23)
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return found
