@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from protocol.limits import Limits
 
@@ -31,8 +30,7 @@ class Lane(IntEnum):
     """In slices, while nothing else wants to be done."""
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """A call that was admitted. Times are on the scheduler's clock, in seconds; `expires_at` may be infinite."""
 
     call_id: int

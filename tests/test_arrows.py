@@ -79,7 +79,7 @@ FOREIGN = {
 
 HEAVY = {
     *("numpy", "pandas", "scipy", "sklearn", "tensorflow", "torch", "libreco", "gensim", "pyarrow", "rich"),
-    *("prompt_toolkit", "psutil", "platformdirs", "erlang", "msgpack", "sqlite3", "asyncio"),
+    *("prompt_toolkit", "onnxruntime", "psutil", "platformdirs", "erlang", "msgpack", "sqlite3", "asyncio"),
 }
 
 

@@ -24,12 +24,12 @@ class Catalogue:
         self.kinds = tuple(kinds)
         self.users = IdIndex(arrays.user_ids)
         self.items = IdIndex(arrays.item_ids)
-        self._all_teach = all_teach
+        self.all_teach = all_teach
         self._masks: dict[tuple[str, ...], NDArray[np.bool_]] = {}
 
     def consumed(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The items that a user had met when the model was trained, oldest first, and their weights."""
-        start, end = self.arrays.consumed_indptr[row : row + 2]
+        start, end = self.arrays.consumed_indptr[row : row + 2].tolist()
         return self.arrays.consumed_items[start:end], self.arrays.consumed_weights[start:end]
 
     def has_met(self, user: object, item: object) -> bool:
@@ -42,7 +42,7 @@ class Catalogue:
     def learnt(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Those of them that say what the user likes: weights above 0."""
         items, weights = self.consumed(row)
-        if self._all_teach:
+        if self.all_teach:
             return items, weights
         liked = weights > 0
         return items[liked], weights[liked]

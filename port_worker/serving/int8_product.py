@@ -7,6 +7,8 @@ one MatMulInteger, written here in the few fields of the ONNX format (a Protocol
 from __future__ import annotations
 
 import importlib.util
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from numpy.typing import NDArray
 LARGEST = 90
 """Of either side's numbers. AVX2 adds products in pairs of 16 bits that stop at 32,767: 2 * (2 * 90) * 90 is below, and
 the runtime shifts one side by 90 to have it without a sign."""
+
+_BOUND = 64
+"""Numbers of vectors whose memory is kept."""
 
 _IR_VERSION, _OPSET = 8, 13
 _UINT8, _INT8, _INT32 = 2, 3, 6
@@ -28,8 +33,11 @@ def available() -> bool:
 class Int8Product:
     """Multiplies vectors with `codes` (d, n) int8, none larger than LARGEST either way. They are copied."""
 
-    def __init__(self, codes: NDArray[np.int8], threads: int) -> None:
-        """threads: of the runtime. Takes some 20 MB and 40 ms, once for all products, to import it."""
+    def __init__(self, codes: NDArray[np.int8], buffer: NDArray[np.int32], threads: int) -> None:
+        """buffer: where results go, for as many vectors as it has room for. threads: of the runtime.
+
+        Takes some 20 MB and 40 ms, once for all products, to import it.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -39,15 +47,25 @@ class Int8Product:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(_model(codes), options, providers=["CPUExecutionProvider"])
-        self.columns: int = codes.shape[1]
+        self._factors, self._columns = codes.shape
+        self._buffer = buffer
+        self._bound = lru_cache(maxsize=_BOUND)(self._bind)
 
-    def __call__(self, vectors: NDArray[np.number], out: NDArray[np.int32]) -> None:
-        """`vectors` (b, d), none larger than LARGEST either way, @ `codes` into `out` (b, n), which is contiguous."""
-        unsigned = (vectors + LARGEST).astype(np.uint8)
-        binding = self._session.io_binding()
-        binding.bind_cpu_input("vectors", unsigned)
-        binding.bind_output("products", "cpu", 0, np.int32, out.shape, out.ctypes.data)
+    def __call__(self, vectors: NDArray[np.number]) -> NDArray[np.int32]:
+        """`vectors` (b, d), none larger than LARGEST either way, @ `codes`: (b, n), there until the next product."""
+        unsigned, products, binding = self._bound(len(vectors))
+        np.add(vectors, LARGEST, out=unsigned, casting="unsafe")
         self._session.run_with_iobinding(binding)
+        return products
+
+    def _bind(self, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], Any]:
+        """Memory of so many vectors and of their products, and what tells the runtime of both."""
+        unsigned = np.empty((count, self._factors), dtype=np.uint8)
+        products = self._buffer[: count * self._columns].reshape(count, self._columns)
+        binding = self._session.io_binding()
+        binding.bind_input("vectors", "cpu", 0, np.uint8, unsigned.shape, unsigned.ctypes.data)
+        binding.bind_output("products", "cpu", 0, np.int32, products.shape, products.ctypes.data)
+        return unsigned, products, binding
 
 
 def _model(codes: NDArray[np.int8]) -> bytes:

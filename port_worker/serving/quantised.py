@@ -6,6 +6,7 @@ both scales; what that misses is at most |u| * |rest of v| + |rest of u| * |v|, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,8 +31,8 @@ class Quantised:
     """Vectors of users in 8 bits.
 
     scaled: (b, d) float64, each vector times a number of its own, so that its largest component is LARGEST. codes:
-    (b, d) float64, the whole numbers next to it. lengths: (b,) float32 of the scaled vectors. rest: the largest share
-    of a vector that its codes miss.
+    (b, d) float64, the whole numbers next to it. lengths: (b,) float32 of the scaled vectors. rest: no
+    codes miss a larger share of their vector.
     """
 
     scaled: NDArray[np.float64]
@@ -43,14 +44,13 @@ class Quantised:
 def quantised(vectors: NDArray[np.float64]) -> Quantised | None:
     """Of `vectors` (b, d); None if one is of zeros alone or not finite."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
-    if not ((largest > 0) & (largest < np.inf)).all():
+    if not 0 < largest.min() <= largest.max() < np.inf:
         return None
     scaled = vectors * (LARGEST / largest)
-    codes = np.rint(scaled)
-    missed = scaled - codes
     lengths = np.sqrt(np.vecdot(scaled, scaled))
-    rest = float((np.sqrt(np.vecdot(missed, missed)) / lengths).max())
-    return Quantised(scaled, codes, lengths.astype(np.float32), rest)
+    # Each component is off by a half at most. To find out by how much costs more than the few items that it would save.
+    rest = math.sqrt(vectors.shape[1]) / 2 / float(lengths.min())
+    return Quantised(scaled, np.rint(scaled), lengths.astype(np.float32), rest)
 
 
 class Block(Protocol):
@@ -64,8 +64,8 @@ class Block(Protocol):
     scales: NDArray[np.float32]
     """(groups,): what the products of a group's items are multiplied with to be scores for a scaled vector."""
 
-    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.int32] | NDArray[np.float32]:
-        """(b, GROUP * groups) in the memory of the buffer."""
+    def products(self, vectors: Quantised) -> NDArray[np.int32] | NDArray[np.float32]:
+        """(b, GROUP * groups), there until the next products; the caller may overwrite them."""
         ...
 
     def rests(self, rest: float) -> NDArray[np.float32]:
@@ -76,8 +76,11 @@ class Block(Protocol):
 class QuantisedBlock:
     """A `Block` in 8 bits, of which it holds a byte for each number."""
 
-    def __init__(self, vectors: NDArray[np.float32], longest: float, threads: int) -> None:
-        """`vectors` (rows, d) are read twice and not kept. `longest`: the longest of these and others, see LENGTHS."""
+    def __init__(self, vectors: NDArray[np.float32], longest: float, buffer: NDArray[np.int32], threads: int) -> None:
+        """`vectors` (rows, d) are read twice and not kept. `longest`: the longest of these and others, see LENGTHS.
+
+        buffer: where products go.
+        """
         self.rows, factors = vectors.shape
         groups = -(-self.rows // GROUP)
         ranks = _ranks(vectors, groups)
@@ -96,14 +99,11 @@ class QuantisedBlock:
         lengths += rests  # at least as long as the codes are
         self._lengths = lengths * self.scales
         self._rests = (rests + lengths * _rounded(factors)) * self.scales + np.float32(longest * _NEXT_TO_NOTHING)
-        self._product = Int8Product(codes.reshape(-1, factors).T, threads)
+        self._product = Int8Product(codes.reshape(-1, factors).T, buffer, threads)
 
-    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.int32]:
+    def products(self, vectors: Quantised) -> NDArray[np.int32]:
         """As `Block.products`."""
-        users = len(vectors.codes)
-        out = buffer[: users * GROUP * len(self.scales)].reshape(users, -1)
-        self._product(vectors.codes, out)
-        return out
+        return self._product(vectors.codes)
 
     def rests(self, rest: float) -> NDArray[np.float32]:
         """As `Block.rests`."""
@@ -115,17 +115,18 @@ class QuantisedBlock:
 class PlainBlock:
     """A `Block` of the vectors themselves, which are read where they are: for what would take too much memory."""
 
-    def __init__(self, vectors: NDArray[np.float32], longest: float) -> None:
-        """`vectors` (rows, d). `longest`: as for a QuantisedBlock."""
+    def __init__(self, vectors: NDArray[np.float32], longest: float, buffer: NDArray[np.int32]) -> None:
+        """`vectors` (rows, d). `longest`, `buffer`: as for a QuantisedBlock."""
         self.rows, factors = vectors.shape
         self.scales = np.ones(-(-self.rows // GROUP), dtype=np.float32)
         self._vectors = vectors
+        self._buffer = buffer.view(np.float32)
         self._rests = self.scales * np.float32(longest * _rounded(factors))
 
-    def products(self, vectors: Quantised, buffer: NDArray[np.int32]) -> NDArray[np.float32]:
+    def products(self, vectors: Quantised) -> NDArray[np.float32]:
         """As `Block.products`."""
         users = len(vectors.scaled)
-        scores = buffer.view(np.float32)[: GROUP * len(self.scales) * users].reshape(-1, users)
+        scores = self._buffer[: GROUP * len(self.scales) * users].reshape(-1, users)
         score(self._vectors, vectors.scaled.astype(np.float32), scores[: self.rows])
         return scores.T
 

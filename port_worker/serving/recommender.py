@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,7 @@ from port_worker.serving.subject import Features, Subject
 _NO_ROWS = np.empty(0, dtype=np.intp)
 
 
-@dataclass(frozen=True, eq=False)
-class Asked:
+class Asked(NamedTuple):
     """A request in the model's rows, whose options the model can honour.
 
     excluded: item rows that are left out. recent, features: those of the call that the model knows, None where it gave
@@ -55,7 +53,12 @@ class Recommender:
         self._ranking = ranking
 
     def ask(self, request: RecommendRequest) -> Asked:
-        """The request in rows. Raises OptionError for what the model cannot honour; ids may be unknown."""
+        """The request in rows. Raises OptionError for what the model cannot honour, ValueError for an n below 1.
+
+        Ids may be unknown.
+        """
+        if request.n < 1:
+            raise ValueError(f"n: expected at least 1, got {request.n}")
         if request.filter.kinds is not None:
             self.catalogue.of_kinds(request.filter.kinds)
         if request.diversity > 0:
@@ -133,13 +136,15 @@ class Recommender:
         if hidden.shown is None:
             banned.append(hidden.rows)
         if request.filter_consumed:
-            banned += self._met(asked, fed.get(request.user))
+            banned += self._met(asked, subject, fed.get(request.user))
         n = request.n if request.diversity <= 0 else pool_size(request.n)
         filled = [rows for rows in banned if rows.size]
-        rows = np.concatenate(filled).astype(np.intp, copy=False) if filled else _NO_ROWS
-        return Wanted(subject, n, rows, self._mask(request.filter.kinds, hidden))
+        rows = filled[0] if len(filled) == 1 else np.concatenate([_NO_ROWS, *filled])
+        return Wanted(subject, n, rows.astype(np.intp, copy=False), self._mask(request.filter.kinds, hidden))
 
-    def _met(self, asked: Asked, fed: Fed | None) -> list[NDArray[np.integer]]:
+    def _met(self, asked: Asked, subject: Subject, fed: Fed | None) -> list[NDArray[np.integer]]:
+        if fed is None and not subject.fresh and self.catalogue.all_teach:
+            return [subject.items]  # the very ones that were learnt
         met: list[NDArray[np.integer]] = []
         if asked.row is not None:
             met.append(self.catalogue.consumed(asked.row)[0])

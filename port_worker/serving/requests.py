@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,15 @@ Ids: TypeAlias = tuple[Id, ...] | NDArray[Any]
 """Ids one by one, or an array of them as `IdIndex.rows` takes it."""
 
 
-@dataclass(frozen=True)
-class Filter:
+class Filter(NamedTuple):
     """Which items may be answered with: not those in `exclude`, and only of these kinds where they are given."""
 
     exclude: Ids = ()
     kinds: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class RecommendRequest:
-    """The `n` best items for `user`.
+class RecommendRequest(NamedTuple):
+    """The `n` best items for `user`; n is at least 1.
 
     filter_consumed: whether what the user has met is left out.
     diversity: from 0, the most relevant, to 1, the most different from each other.
@@ -36,15 +34,11 @@ class RecommendRequest:
 
     user: Id
     n: int
-    filter: Filter = field(default_factory=Filter)
+    filter: Filter = Filter()
     filter_consumed: bool = True
     diversity: float = 0.0
     recent: Ids | None = None
     features: Features | None = None
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ValueError(f"n: expected at least 1, got {self.n}")
 
 
 @dataclass(frozen=True)

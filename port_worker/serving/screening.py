@@ -52,11 +52,11 @@ class ScreenedRanking:
     def __init__(self, exact: ExactRanking, threads: int = 1) -> None:
         self._exact = exact
         self._items = exact.items
-        self._blocks = list(_blocks(exact.items, exact.longest, threads))
+        buffer = np.empty(_SCORES_AT_ONCE, dtype=np.int32)
+        self._blocks = list(_blocks(exact.items, exact.longest, buffer, threads))
         groups = [len(block.scales) for _, block in self._blocks]
         self._most = sum(groups) // _SHARE_WANTED
         self._at_once = min(_USERS_AT_ONCE, _SCORES_AT_ONCE // (GROUP * max(groups)))
-        self._buffer = np.empty(_SCORES_AT_ONCE, dtype=np.int32)
 
     def rank_vectors(
         self,
@@ -109,7 +109,7 @@ class ScreenedRanking:
     ) -> Ranked | None:
         """One user and one block: the same as for many, by the fewest steps. None where bounds tell too little."""
         _, block = self._blocks[0]
-        found = block.products(coded, self._buffer)[0]
+        found = block.products(coded)[0]
         unshown = lowest(found)
         found[block.rows :] = unshown
         found[banned] = unshown
@@ -137,7 +137,7 @@ class ScreenedRanking:
         for first, block in self._blocks:
             if first:
                 yield None
-            found = block.products(vectors, self._buffer)
+            found = block.products(vectors)
             found[:, block.rows :] = lowest(found)
             masks.apply(found.T[: block.rows], first, whole=len(self._blocks) == 1)
             slack = np.multiply.outer(vectors.lengths, block.rests(vectors.rest))
@@ -212,10 +212,12 @@ def _scores(products: NDArray[np.int32] | NDArray[np.float32], scales: NDArray[n
     return found
 
 
-def _blocks(items: NDArray[np.float32], longest: float, threads: int) -> Iterator[tuple[int, Block]]:
+def _blocks(
+    items: NDArray[np.float32], longest: float, buffer: NDArray[np.int32], threads: int
+) -> Iterator[tuple[int, Block]]:
     for first in range(0, len(items), _BLOCK_ITEMS):
         part = items[first : first + _BLOCK_ITEMS]
         if (first + len(part)) * items.shape[1] <= _PRIVATE_BYTES:
-            yield first, QuantisedBlock(part, longest, threads)
+            yield first, QuantisedBlock(part, longest, buffer, threads)
         else:
-            yield first, PlainBlock(part, longest)
+            yield first, PlainBlock(part, longest, buffer)

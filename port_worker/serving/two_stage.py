@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -73,7 +72,7 @@ def as_known_to(scorer: Scorer, subject: Subject) -> Subject:
     """The subject without features where the scorer takes none."""
     if subject.features is None or "features" in scorer.options:
         return subject
-    return replace(subject, features=None)
+    return subject._replace(features=None)
 
 
 Fallback = Callable[[int, NDArray[np.intp], NDArray[np.bool_] | None], NDArray[np.intp]]

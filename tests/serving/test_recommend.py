@@ -58,6 +58,9 @@ def batches(draw: st.DrawFn) -> tuple[World, list[RecommendRequest]]:
         n=st.integers(1, 50),
         filter=st.builds(Filter, exclude=excluded, kinds=kinds),
         filter_consumed=st.booleans(),
+        diversity=st.just(0.0),
+        recent=st.none(),
+        features=st.none(),
     )
     return world, draw(st.lists(request, max_size=10))
 
@@ -154,6 +157,6 @@ def test_answering_changes_no_later_answer(served: Recommender) -> None:
 
 
 @pytest.mark.parametrize("n", [0, -1])
-def test_fewer_than_one_item_cannot_be_asked_for(n: int) -> None:
+def test_fewer_than_one_item_cannot_be_asked_for(served: Recommender, n: int) -> None:
     with pytest.raises(ValueError, match="n: expected at least 1"):
-        RecommendRequest(1, n)
+        served.ask(RecommendRequest(1, n))

@@ -73,7 +73,8 @@ World = tuple[Floats, Floats]
 
 def blocks(items: Floats) -> list[Block]:
     longest = ExactRanking(items).longest
-    return [QuantisedBlock(items, longest, 1), PlainBlock(items, longest)]
+    buffer = np.empty(100 * (len(items) + GROUP), dtype=np.int32)
+    return [QuantisedBlock(items, longest, buffer, 1), PlainBlock(items, longest, buffer)]
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
@@ -84,9 +85,7 @@ def test_no_score_is_farther_off_than_its_bound(world: World, scale: float, d: i
     vectors = np.concatenate([vectors, items[np.argsort(-np.abs(items).max(axis=1))[:15]]])
     block, coded = blocks(items)[kind], quantised(vectors)
     assert coded is not None
-    buffer = np.empty(GROUP * len(block.scales) * len(vectors), dtype=np.int32)
-    products = block.products(coded, buffer)
-    scores = products * np.tile(block.scales.astype(np.float64), GROUP)
+    scores = block.products(coded) * np.tile(block.scales.astype(np.float64), GROUP)
     off = np.abs(scores[:, : len(items)] - coded.scaled @ items.T.astype(np.float64))
     bounds = np.multiply.outer(coded.lengths.astype(np.float64), np.tile(block.rests(coded.rest), GROUP))
     assert (off <= bounds[:, : len(items)]).all()
@@ -242,6 +241,6 @@ def test_products_of_the_largest_codes_are_exact(d: int, columns: int, users: in
     vectors = np.concatenate(
         [np.full((1, d), LARGEST), np.full((1, d), -LARGEST), random.choice([-90, 7, 90], (15, d))]
     )
-    out = np.empty((users, columns), dtype=np.int32)
-    Int8Product(codes, 1)(vectors[:users], out)
-    assert np.array_equal(out, vectors[:users] @ codes.astype(np.int64))
+    product = Int8Product(codes, np.empty(users * columns, dtype=np.int32), 1)
+    for some in (vectors[:users], vectors[-users:]):
+        assert np.array_equal(product(some), some @ codes.astype(np.int64))
