@@ -183,14 +183,21 @@ def _recommended(model: ServedModel, answers: Sequence[tuple[Work, Asked, Answer
 
 
 def _result(version: str, asked: Asked, answer: Answer, items: Any) -> dict[Atom, Any]:
-    return atom_keys(
-        items=items,
-        model=version,
-        source=Atom(answer.source),
-        scored=answer.scored,
-        exhausted=len(answer.rows) < asked.request.n,
-        ignored=list(asked.ignored),
-    )
+    return {
+        _ITEMS: items,
+        _MODEL: version,
+        _SOURCE: _SOURCES[answer.source],
+        _SCORED: answer.scored,
+        _EXHAUSTED: len(answer.rows) < asked.request.n,
+        _IGNORED: list(asked.ignored),
+    }
+
+
+# Made once: of all that is answered nothing is made as often.
+_ITEMS, _MODEL, _SOURCE, _SCORED, _EXHAUSTED, _IGNORED = map(
+    Atom, ("items", "model", "source", "scored", "exhausted", "ignored")
+)
+_SOURCES = {source: Atom(source) for source in SOURCES}
 
 
 def _laid_items(parts: Sequence[tuple[Work, Ids, Any]]) -> list[Any]:

@@ -20,6 +20,7 @@ PROTOCOL_VERSION = 1
 """What `hello` says: higher in a worker whose messages an older host would misread."""
 
 _INFINITY = Atom("infinity")
+_OK = Atom("ok")
 _CONSTANTS: dict[Any, str] = {None: "nil", True: "true", False: "false"}
 
 
@@ -145,6 +146,8 @@ def to_payload(message: Message, codec: Codec = ETF) -> bytes:
 
 def _to_term(message: Message) -> tuple[Any, ...]:
     match message:
+        case Ok(call_id, result):  # first, since there is nothing that a worker says as often
+            return (_OK, call_id, result)
         case Call(call_id, op, args, deadline_ms):
             deadline = _INFINITY if deadline_ms is None else deadline_ms
             return (Atom("call"), call_id, Atom(op), {Atom(key): value for key, value in args.items()}, deadline)
@@ -152,8 +155,6 @@ def _to_term(message: Message) -> tuple[Any, ...]:
             return (Atom("cancel"), call_id)
         case Hello(facts):
             return (Atom("hello"), facts)
-        case Ok(call_id, result):
-            return (Atom("ok"), call_id, result)
         case ErrorReply():
             return (Atom("error"), message.id, error_facts(message))
         case Progress(call_id, facts):

@@ -48,9 +48,14 @@ def quantised(vectors: NDArray[np.float64]) -> Quantised | None:
         return None
     scaled = vectors * (LARGEST / largest)
     lengths = np.sqrt(np.vecdot(scaled, scaled))
-    # Each component is off by a half at most. To find out by how much costs more than the few items that it would save.
-    rest = math.sqrt(vectors.shape[1]) / 2 / float(lengths.min())
-    return Quantised(scaled, np.rint(scaled), lengths.astype(np.float32), rest)
+    codes = np.rint(scaled)
+    if len(vectors) == 1:
+        # Each component is off by a half at most: by how much costs more to find out than the few items that it saves.
+        rest = math.sqrt(vectors.shape[1]) / 2 / float(lengths[0])
+    else:
+        missed = scaled - codes
+        rest = float((np.sqrt(np.vecdot(missed, missed)) / lengths).max())
+    return Quantised(scaled, codes, lengths.astype(np.float32), rest)
 
 
 class Block(Protocol):

@@ -66,8 +66,9 @@ class ScreenedRanking:
         ns: Sequence[int],
     ) -> Iterator[Ranked | None]:
         """As `ExactRanking.rank_vectors`, which its answers equal."""
-        for start in range(0, len(vectors), self._at_once):
-            part = slice(start, start + self._at_once)
+        step = -(-len(vectors) // max(1, -(-len(vectors) // self._at_once)))  # the least that takes as few turns
+        for start in range(0, len(vectors), max(1, step)):
+            part = slice(start, start + step)
             if start:
                 yield None
             yield from self._rank_part(vectors[part], banned[part], allowed[part], ns[part])
