@@ -64,7 +64,7 @@ class Jobs:
     @property
     def busy(self) -> bool:
         """Whether a step would do something."""
-        return bool(self._urgent or self._bulk or self._scheduler.any(*_TAKEN))
+        return bool(self._urgent or self._bulk) or any(map(self._scheduler.waiting, _TAKEN))
 
     def step(self) -> list[Outcome]:
         """Go on with one job by one step. Returns the calls that ended with it."""
@@ -84,6 +84,8 @@ class Jobs:
 
     def expired(self) -> list[Outcome]:
         """The calls of jobs, and bulk calls that wait, whose deadline has passed; they are dropped."""
+        if self._urgent is None and self._bulk is None and not self._scheduler.waiting(Lane.BULK):
+            return []
         now = self._clock()
         late = self._scheduler.expired(Lane.BULK)
         for job in self._running:

@@ -61,8 +61,10 @@ class Scheduler:
         """The next work of the first of these lanes that has any, and what expired before it could be done."""
         due: list[Work] = []
         expired: list[Work] = []
-        lane = next(filter(self._queues.__getitem__, lanes), None)
-        if lane is None:
+        for lane in lanes:
+            if self._queues[lane]:
+                break
+        else:
             return due, expired
         queue, most = self._queues[lane], self._max_batch if lane is Lane.BATCH else 1
         now = self._clock()
@@ -83,9 +85,9 @@ class Scheduler:
         """How many calls wait in the lane."""
         return len(self._queues[lane])
 
-    def any(self, *lanes: Lane) -> bool:
-        """Whether a call waits in one of these lanes, or in any at all."""
-        return any(map(self._queues.__getitem__, lanes)) if lanes else any(self._queues)
+    def __bool__(self) -> bool:
+        """Whether a call waits."""
+        return any(self._queues)
 
     def __len__(self) -> int:
         return sum(map(len, self._queues))

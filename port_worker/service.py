@@ -165,19 +165,25 @@ class Service:
 
     def step(self) -> bool:
         """Do what is due: a call, a step of a job, a slice of a swap. Returns whether more can be done at once."""
-        self._expire_long()
-        due, expired = self._scheduler.take(Lane.AT_ONCE)
-        self._end([(work, too_late(work)) for work in expired])
-        if due:
-            self._perform(due[0])
+        if self._long:
+            self._expire_long()
+        if self._scheduler.waiting(Lane.AT_ONCE):
+            self._next_at_once()
         elif self._jobs.busy:
             self._end(self._jobs.expired())
             self._end(self._jobs.step())
         if self._retraining.swapping or self._retraining.look_at <= self._clock():
             self.trainer_readable()
-        self._end_drains()
+        if self._long:
+            self._end_drains()
         forgetting = self._forget()
-        return forgetting or self._jobs.busy or self._scheduler.any(Lane.AT_ONCE) or self._retraining.swapping
+        return forgetting or bool(self._scheduler) or self._jobs.busy or self._retraining.swapping
+
+    def _next_at_once(self) -> None:
+        due, expired = self._scheduler.take(Lane.AT_ONCE)
+        self._end([(work, too_late(work)) for work in expired])
+        if due:
+            self._perform(due[0])
 
     def _perform(self, work: Work) -> None:
         try:

@@ -73,6 +73,9 @@ class EmbeddingScorer:
 
     def vectors(self, subjects: Sequence[Subject]) -> NDArray[np.float32]:
         """(b, d) of subjects whose source is not `popular`."""
+        if len(subjects) == 1 and self.source(subjects[0]) == "model":
+            row = subjects[0].row or 0
+            return self._users[row : row + 1]
         learnt = [place for place, subject in enumerate(subjects) if self.source(subject) == "model"]
         found = self._users[[subjects[place].row or 0 for place in learnt]]
         if len(learnt) == len(subjects):

@@ -81,7 +81,7 @@ class ExactRanking:
         if allowed is not None:
             scores[~allowed] = -np.inf
         floor = float(np.nextafter(np.float32(float(lower_bound(scores, n)) - floor), np.float32(-np.inf)))
-        rows = np.flatnonzero(scores >= np.float32(max(floor, float(LOWEST))))
+        rows = (scores >= np.float32(max(floor, float(LOWEST)))).nonzero()[0]
         if not fits_a_slice(self.items, len(rows)):
             return None
         exact = product(self.items, rows, wide)

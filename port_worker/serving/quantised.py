@@ -43,19 +43,28 @@ class Quantised:
 
 def quantised(vectors: NDArray[np.float64]) -> Quantised | None:
     """Of `vectors` (b, d); None if one is of zeros alone or not finite."""
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    if not 0 < largest.min() <= largest.max() < np.inf:
+    if len(vectors) == 1:
+        return _quantised_alone(vectors)
+    largest = np.maximum.reduce(np.abs(vectors), axis=1, keepdims=True)
+    if not ((largest > 0) & (largest < np.inf)).all():
         return None
     scaled = vectors * (LARGEST / largest)
-    lengths = np.sqrt(np.vecdot(scaled, scaled))
     codes = np.rint(scaled)
-    if len(vectors) == 1:
-        # Each component is off by a half at most: by how much costs more to find out than the few items that it saves.
-        rest = math.sqrt(vectors.shape[1]) / 2 / float(lengths[0])
-    else:
-        missed = scaled - codes
-        rest = float((np.sqrt(np.vecdot(missed, missed)) / lengths).max())
+    missed = scaled - codes
+    lengths = np.sqrt(np.vecdot(scaled, scaled))
+    rest = float((np.sqrt(np.vecdot(missed, missed)) / lengths).max())
     return Quantised(scaled, codes, lengths.astype(np.float32), rest)
+
+
+def _quantised_alone(vector: NDArray[np.float64]) -> Quantised | None:
+    """The same by fewer steps. That each component is off by a half at most is a bound that costs nothing to find."""
+    largest = float(np.maximum.reduce(np.abs(vector), axis=None))
+    if not 0 < largest < math.inf:
+        return None
+    scaled = vector * (LARGEST / largest)
+    length = math.sqrt(float(np.vdot(scaled, scaled)))
+    rest = math.sqrt(vector.shape[1]) / 2 / length
+    return Quantised(scaled, np.rint(scaled), np.array([length], dtype=np.float32), rest)
 
 
 class Block(Protocol):

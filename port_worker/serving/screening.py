@@ -118,17 +118,16 @@ class ScreenedRanking:
             found[: block.rows][~allowed] = unshown
         table = found.reshape(GROUP, -1)
         slack = block.rests(coded.rest) * coded.lengths
-        upper = _scores(table.max(axis=0), block.scales)
+        upper = _scores(np.maximum.reduce(table, axis=0), block.scales)
         floor = lower_bound(upper - slack, n)
         upper += slack
-        reached = np.flatnonzero(upper >= floor)
+        reached = (upper >= floor).nonzero()[0]
         if len(reached) * _SHARE_REACHED > len(upper):
             return None
         members = table[:, reached]
         near = _scores(members, block.scales[reached]) + slack[reached] >= floor
         near &= members > unshown
-        place = np.flatnonzero(near)
-        rank, group = np.divmod(place, len(reached))
+        rank, group = near.nonzero()
         rows = rank * len(upper) + reached[group]
         scores = product(self._items, rows, wide)
         best = descending(scores)[:n]
@@ -170,7 +169,7 @@ class Contenders:
         """Look through a block's products (b, GROUP * groups), whose first item is row `first`. See `Block`."""
         groups = len(scales)
         table = found.reshape(len(found), GROUP, groups)
-        highest = _scores(table.max(axis=1), scales)
+        highest = _scores(np.maximum.reduce(table, axis=1), scales)
         self._raise_floor(highest - slack)
         highest += slack
         users, reached = np.divmod(np.flatnonzero(highest >= self._floor), groups)

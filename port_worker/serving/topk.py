@@ -29,7 +29,7 @@ def top_k(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
 def descending(scores: NDArray[np.float32]) -> NDArray[np.intp]:
     """The order (m,) that sorts `scores`, highest first, equal ones as they came. No score may be NaN."""
     if len(scores) <= _FEW:
-        return np.argsort(-scores, kind="stable")
+        return (-scores).argsort(kind="stable")
     keys = descending_keys(scores) << np.uint64(32)
     keys |= np.arange(len(scores), dtype=np.uint64)
     keys.sort()
@@ -57,7 +57,7 @@ def lower_bound(scores: NDArray[np.float32], k: int) -> np.float32:
     blocks = scores.size // width
     if blocks <= k:
         return np.float32(-np.inf)
-    return _kth_highest(scores[: blocks * width].reshape(width, blocks).max(axis=0), k)
+    return _kth_highest(np.maximum.reduce(scores[: blocks * width].reshape(width, blocks), axis=0), k)
 
 
 def block_width(size: int, k: int, widest: int = _WIDEST) -> int:
@@ -67,6 +67,8 @@ def block_width(size: int, k: int, widest: int = _WIDEST) -> int:
 
 
 def _kth_highest(values: NDArray[np.float32], k: int) -> np.float32:
+    """Of values that nobody needs any more: they change places."""
     place = values.size - k
-    found: np.float32 = np.partition(values, place)[place]
+    values.partition(place)
+    found: np.float32 = values[place]
     return found
