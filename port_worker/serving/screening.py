@@ -52,7 +52,7 @@ class ScreenedRanking:
     def __init__(self, exact: ExactRanking, threads: int = 1) -> None:
         self._exact = exact
         self._items = exact.items
-        buffer = np.empty(_SCORES_AT_ONCE, dtype=np.int32)
+        buffer = _aligned(_SCORES_AT_ONCE)
         self._blocks = list(_blocks(exact.items, exact.longest, buffer, threads))
         groups = [len(block.scales) for _, block in self._blocks]
         self._most = sum(groups) // _SHARE_WANTED
@@ -66,34 +66,33 @@ class ScreenedRanking:
         ns: Sequence[int],
     ) -> Iterator[Ranked | None]:
         """As `ExactRanking.rank_vectors`, which its answers equal."""
+        coded = quantised(vectors.astype(np.float64)) if max(ns, default=0) <= self._most else None
+        if coded is None:
+            yield from self._exact.rank_vectors(vectors, banned, allowed, ns)
+            return
+        if len(vectors) == len(self._blocks) == 1:
+            alone = self._rank_alone(coded, banned[0], allowed[0], ns[0])
+            if alone is not None:
+                yield alone
+                return
         step = -(-len(vectors) // max(1, -(-len(vectors) // self._at_once)))  # the least that takes as few turns
         for start in range(0, len(vectors), max(1, step)):
             part = slice(start, start + step)
             if start:
                 yield None
-            yield from self._rank_part(vectors[part], banned[part], allowed[part], ns[part])
+            yield from self._rank_part(coded.part(part), banned[part], allowed[part], ns[part])
 
     def _rank_part(
         self,
-        vectors: NDArray[np.float32],
+        coded: Quantised,
         banned: Sequence[NDArray[np.intp]],
         allowed: Sequence[Allowed],
         ns: Sequence[int],
     ) -> Iterator[Ranked | None]:
-        wide = vectors.astype(np.float64)
-        coded = quantised(wide) if max(ns) <= self._most else None
-        if coded is None:
-            yield from self._exact.rank_vectors(vectors, banned, allowed, ns)
-            return
-        if len(vectors) == len(self._blocks) == 1:
-            alone = self._rank_alone(coded, wide, banned[0], allowed[0], ns[0])
-            if alone is not None:
-                yield alone
-                return
         kept = Contenders(ns)
         yield from self._screen(coded, Masks(banned, allowed), kept)
         rows, users = kept.take()
-        for scores in products(self._items, rows, wide, users):
+        for scores in products(self._items, rows, coded.wide, users):
             if scores is None:
                 yield None
             else:
@@ -101,13 +100,12 @@ class ScreenedRanking:
         for place, one in enumerate(found):
             if kept.lost[place]:
                 lost = slice(place, place + 1)
-                yield from self._exact.rank_vectors(vectors[lost], banned[lost], allowed[lost], ns[lost])
+                vector = coded.wide[lost].astype(np.float32)
+                yield from self._exact.rank_vectors(vector, banned[lost], allowed[lost], ns[lost])
             else:
                 yield one
 
-    def _rank_alone(
-        self, coded: Quantised, wide: NDArray[np.float64], banned: NDArray[np.intp], allowed: Allowed, n: int
-    ) -> Ranked | None:
+    def _rank_alone(self, coded: Quantised, banned: NDArray[np.intp], allowed: Allowed, n: int) -> Ranked | None:
         """One user and one block: the same as for many, by the fewest steps. None where bounds tell too little."""
         _, block = self._blocks[0]
         found = block.products(coded)[0]
@@ -117,19 +115,17 @@ class ScreenedRanking:
         if allowed is not None:
             found[: block.rows][~allowed] = unshown
         table = found.reshape(GROUP, -1)
-        slack = block.rests(coded.rest) * coded.lengths
-        upper = _scores(np.maximum.reduce(table, axis=0), block.scales)
-        floor = lower_bound(upper - slack, n)
-        upper += slack
-        reached = (upper >= floor).nonzero()[0]
-        if len(reached) * _SHARE_REACHED > len(upper):
+        highest = _scores(np.maximum.reduce(table, axis=0), block.scales)
+        rests, length = block.rests(coded.rest), coded.lengths[0]
+        slack = rests.max() * length
+        floor = lower_bound(highest, n) - slack
+        groups = (highest >= floor - slack).nonzero()[0]
+        if len(groups) * _SHARE_REACHED > len(highest):
             return None
-        members = table[:, reached]
-        near = _scores(members, block.scales[reached]) + slack[reached] >= floor
-        near &= members > unshown
-        rank, group = near.nonzero()
-        rows = rank * len(upper) + reached[group]
-        scores = product(self._items, rows, wide)
+        least = _least(floor - rests[groups] * length, block.scales[groups], found)
+        rank, place = (table[:, groups] >= least).nonzero()
+        rows = rank * len(highest) + groups[place]
+        scores = product(self._items, rows, coded.wide)
         best = descending(scores)[:n]
         return Ranked(rows[best], scores[best])
 
@@ -140,8 +136,7 @@ class ScreenedRanking:
             found = block.products(vectors)
             found[:, block.rows :] = lowest(found)
             masks.apply(found.T[: block.rows], first, whole=len(self._blocks) == 1)
-            slack = np.multiply.outer(vectors.lengths, block.rests(vectors.rest))
-            kept.add(found, first, block.scales, slack)
+            kept.add(found, first, block.scales, block.rests(vectors.rest), vectors.lengths)
 
 
 class Contenders:
@@ -154,8 +149,8 @@ class Contenders:
     def __init__(self, ns: Sequence[int]) -> None:
         self._most = max(ns)
         self._nth = (np.arange(len(ns)), self._most - np.array(ns))
-        self._highest: NDArray[np.float32] | None = None
-        self._floor = np.full((len(ns), 1), -np.inf, dtype=np.float32)
+        self._highest = np.full((len(ns), self._most), -np.inf, dtype=np.float32)
+        self._floor = self._highest[:, 0]
         self._kept: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]] = []
         self.lost = np.zeros(len(ns), dtype=np.bool_)
 
@@ -164,39 +159,51 @@ class Contenders:
         found: NDArray[np.int32] | NDArray[np.float32],
         first: int,
         scales: NDArray[np.float32],
-        slack: NDArray[np.float32],
+        rests: NDArray[np.float32],
+        lengths: NDArray[np.float32],
     ) -> None:
-        """Look through a block's products (b, GROUP * groups), whose first item is row `first`. See `Block`."""
+        """Look through a block's products (b, GROUP * groups), whose first item is row `first`.
+
+        A score, which is a product times the `scales` (groups,) of its group, is off by at most the `rests` (groups,)
+        times the user's `lengths` (b,).
+        """
         groups = len(scales)
         table = found.reshape(len(found), GROUP, groups)
         highest = _scores(np.maximum.reduce(table, axis=1), scales)
-        self._raise_floor(highest - slack)
-        highest += slack
-        users, reached = np.divmod(np.flatnonzero(highest >= self._floor), groups)
+        slack = (lengths * rests.max())[:, None]
+        self._raise_floor(highest, slack)
+        users, reached = np.divmod((highest >= self._floor[:, None] - slack).ravel().nonzero()[0], groups)
         if len(reached) * _SHARE_REACHED > groups:
             users, reached = self._without_lost(users, reached, groups // _SHARE_REACHED)
+        scale, rest = scales[reached], rests[reached] * lengths[users]
         members = table[users, :, reached]
-        upper = _scores(members, scales[reached, None]) + slack[users, reached, None]
-        hit, rank = np.nonzero((upper >= self._floor[users]) & (members > lowest(found)))
-        self._kept.append((rank * groups + reached[hit] + first, users[hit], upper[hit, rank]))
+        least = _least(self._floor[users] - rest, scale, found)
+        hit = (members >= least[:, None]).ravel().nonzero()[0]
+        which, rank = np.divmod(hit, GROUP)
+        upper = _scores(members.ravel()[hit], scale[which]) + rest[which]
+        self._kept.append((rank * groups + reached[which] + first, users[which], upper))
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """(rows, users) of what may still be among the best, in ascending row."""
-        rows, users, upper = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
-        left = np.flatnonzero((upper >= self._floor[users, 0]) & ~self.lost[users])
-        left = left[np.argsort(rows[left], kind="stable")]
-        return rows[left], users[left]
+        if len(self._kept) == 1:
+            [(rows, users, _upper)] = self._kept  # by the floor that still holds
+        else:
+            rows, users, upper = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
+            left = ((upper >= self._floor[users]) & ~self.lost[users]).nonzero()[0]
+            rows, users = rows[left], users[left]
+        order = rows.argsort(kind="stable")
+        return rows[order], users[order]
 
-    def _raise_floor(self, lower: NDArray[np.float32]) -> None:
+    def _raise_floor(self, highest: NDArray[np.float32], slack: NDArray[np.float32]) -> None:
         """By what the best item of each group scores at least."""
-        users, groups = lower.shape
+        users, groups = highest.shape
         width = block_width(groups, self._most, _NARROW)
-        best = lower[:, : groups // width * width].reshape(users, width, -1).max(axis=1)
-        if self._highest is not None or best.shape[1] < self._most:
-            before = np.full((users, self._most), -np.inf, dtype=np.float32) if self._highest is None else self._highest
-            best = np.concatenate([before, best], axis=1)
-        self._highest = np.sort(np.partition(best, -self._most, axis=1)[:, -self._most :], axis=1)
-        self._floor = self._highest[self._nth][:, None]
+        lower = np.maximum.reduce(highest[:, : groups // width * width].reshape(users, width, -1), axis=1) - slack
+        best = np.concatenate([self._highest, lower], axis=1)
+        best.partition(best.shape[1] - self._most, axis=1)
+        self._highest = best[:, -self._most :]
+        self._highest.sort(axis=1)
+        self._floor = self._highest[self._nth]
 
     def _without_lost(
         self, users: NDArray[np.intp], reached: NDArray[np.intp], most: int
@@ -210,6 +217,32 @@ def _scores(products: NDArray[np.int32] | NDArray[np.float32], scales: NDArray[n
     # Else numpy would make float64 of whole numbers; what float32 rounds away is in the bounds.
     found: NDArray[np.float32] = np.multiply(products, scales, dtype=np.float32, casting="same_kind")
     return found
+
+
+def _least(
+    scores: NDArray[np.float32], scales: NDArray[np.float32], products: NDArray[np.int32] | NDArray[np.float32]
+) -> NDArray[np.int32] | NDArray[np.float32]:
+    """The lowest product, but for masked ones, that may score that much."""
+    least = scores / scales
+    if products.dtype == np.float32:
+        shown: NDArray[np.float32] = np.maximum(least, np.finfo(np.float32).min)
+        return shown
+    whole: NDArray[np.int32] = np.floor(np.clip(least, -_BEYOND, _BEYOND)).astype(np.int32)
+    return whole
+
+
+_BEYOND = np.float32(1 << 30)
+"""No product of codes is as large with fewer than 60,000 factors."""
+
+
+def _aligned(size: int) -> NDArray[np.int32]:
+    """(size,) that begins with a line of the cache."""
+    whole = np.empty(size + _LINE_BYTES // 4, dtype=np.int32)
+    first = -whole.ctypes.data % _LINE_BYTES // 4
+    return whole[first : first + size]
+
+
+_LINE_BYTES = 64
 
 
 def _blocks(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -47,6 +47,7 @@ def test_every_answer_is_what_sorting_everything_gives(
     reached: int,
 ) -> None:
     items, vectors, banned, allowed, ns = case
+    assume(items.any())  # of no length are no bounds
     with pytest.MonkeyPatch.context() as patch:
         narrow(patch, items=block, private=private)
         patch.setattr(screening, "_SHARE_WANTED", wanted)
@@ -73,7 +74,7 @@ World = tuple[Floats, Floats]
 
 def blocks(items: Floats) -> list[Block]:
     longest = ExactRanking(items).longest
-    buffer = np.empty(100 * (len(items) + GROUP), dtype=np.int32)
+    buffer = np.empty(100 * (len(items) + 16 * GROUP), dtype=np.int32)
     return [QuantisedBlock(items, longest, buffer, 1), PlainBlock(items, longest, buffer)]
 
 
@@ -183,6 +184,22 @@ def test_what_must_not_come_back_never_does_though_it_scores_best(world: World) 
     for users in (1, 65):
         for rows, _ in answers(ranking, vectors[:users], [100] * users, allowed=[few] * users):
             assert set(rows) == set(best[0].tolist())
+
+
+@pytest.mark.parametrize("private", [0, 1 << 25])
+@pytest.mark.parametrize("users", [1, 3])
+def test_masked_items_next_to_nothing_are_below_scores_under_zero(
+    private: int, users: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow(monkeypatch, items=1 << 17, private=private)
+    random = np.random.default_rng(2)
+    items = -random.uniform(1, 2, (4_096, 8)).astype(np.float32)
+    tiny = np.arange(len(items)) % 128 < 16  # whole groups, since item i is in group i % 128
+    items[tiny] *= np.float32(1e-9)
+    vectors = random.uniform(1, 2, (users, 8)).astype(np.float32)
+    banned = [np.flatnonzero(tiny)] * users
+    found = answers(screened(items), vectors, [5] * users, banned)
+    assert found == [by_definition(items, vector, 5, banned[0], None) for vector in vectors]
 
 
 def test_all_masked_is_nothing(world: World) -> None:
