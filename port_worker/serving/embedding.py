@@ -77,7 +77,7 @@ class EmbeddingScorer:
             row = subjects[0].row or 0
             return self._users[row : row + 1]
         learnt = [place for place, subject in enumerate(subjects) if self.source(subject) == "model"]
-        found = self._users[[subjects[place].row or 0 for place in learnt]]
+        found = self._users.take([subjects[place].row or 0 for place in learnt], axis=0)
         if len(learnt) == len(subjects):
             return found
         vectors = np.empty((len(subjects), self._users.shape[1]), dtype=np.float32)

@@ -123,7 +123,7 @@ class ScreenedRanking:
         if len(groups) * _SHARE_REACHED > len(highest):
             return None
         least = _least(floor - rests[groups] * length, block.scales[groups], found)
-        rank, place = (table[:, groups] >= least).nonzero()
+        rank, place = (table.take(groups, axis=1) >= least).nonzero()
         rows = rank * len(highest) + groups[place]
         scores = product(self._items, rows, coded.wide)
         best = descending(scores)[:n]
