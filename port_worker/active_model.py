@@ -86,6 +86,7 @@ class ActiveModel:
         yield from self.store.verify(version)
         model = open_model(self.store, version, self._live, self._opening)
         yield
+        yield from model.prepare()
         try:
             yield from warm(model.recommender)
         except FeedbackUnavailable as error:  # calls are told so, until the file can be read

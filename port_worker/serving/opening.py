@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from port_worker.serving.freshness import Freshness, Live
 from port_worker.serving.ranking import FullRanking, Ranking, Scorer
 from port_worker.serving.recommender import Recommender
 from port_worker.serving.requests import Id
+from port_worker.serving.steps import Steps
 from port_worker.store.arrays import Arrays, file_name
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import KIND as EMBEDDING
@@ -62,6 +63,12 @@ class ServedModel:
 
     manifest: Manifest
     recommender: Recommender
+    preparations: tuple[Steps[None], ...] = ()
+
+    def prepare(self) -> Steps[None]:
+        """Make what answers faster; it answers before, too."""
+        for each in self.preparations:
+            yield from each
 
     @property
     def version(self) -> str:
@@ -100,6 +107,7 @@ class _Opened:
     manifest: Manifest
     catalogue: Catalogue
     opening: Opening
+    preparations: list[Steps[None]] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -125,7 +133,8 @@ def open_model(store: ModelStore, version: str, live: Live, opening: Opening | N
     catalogue = Catalogue(arrays, _kinds(manifest), all_teach=manifest.facts.get("all_teach") is True)
     opened = _Opened(store, manifest, catalogue, opening or Opening())
     scorer, ranking = build(opened)
-    return ServedModel(manifest, Recommender(catalogue, scorer, ranking, Freshness(live, catalogue)))
+    recommender = Recommender(catalogue, scorer, ranking, Freshness(live, catalogue))
+    return ServedModel(manifest, recommender, tuple(opened.preparations))
 
 
 def _kinds(manifest: Manifest) -> Sequence[str]:
@@ -171,12 +180,15 @@ def _embedding(opened: _Opened) -> tuple[Scorer, Ranking]:
 def _vector_ranking(opened: _Opened, item_vectors: NDArray[np.float32]) -> VectorRanking:
     """By the version's index, where it has one and exact ranking was not asked for."""
     from port_worker.serving.approximate import ApproximateRanking
-    from port_worker.serving.screening import exact_ranking
+    from port_worker.serving.screening import ScreenedRanking, exact_ranking
 
     index = None if opened.opening.index == "exact" else open_index(opened.folder, opened.manifest, item_vectors)
     if index is not None:
         return ApproximateRanking(item_vectors, *index)
-    return exact_ranking(item_vectors, opened.opening.threads)
+    ranking = exact_ranking(item_vectors, opened.opening.threads)
+    if isinstance(ranking, ScreenedRanking):
+        opened.preparations.append(ranking.prepare())
+    return ranking
 
 
 def _neighbourhood(opened: _Opened) -> tuple[Scorer, Ranking]:

@@ -7,6 +7,7 @@ both scales; what that misses is at most |u| * |rest of v| + |rest of u| * |v|, 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 
 from port_worker.serving.int8_product import LARGEST, Int8Product
 from port_worker.serving.products import score
+from port_worker.serving.steps import Steps
 
 GROUP = 32
 """Items that share a scale and are first looked at through their highest score."""
 
 _LINE = 16
-"""Groups are a multiple of it, so that each user's products begin with a line of the cache: a tenth quicker."""
+"""Groups come in multiples of it, so that each user's products begin with a line of the cache: a tenth quicker."""
 
 _LEAST = 1e-5
 """Of the longest item, times the root of d: a group's largest component counts as that at least. So what stands for a
@@ -95,33 +97,75 @@ class Block(Protocol):
         ...
 
 
+class Codes:
+    """The codes of a block's items, and what they miss; made in slices of about a millisecond.
+
+    Attributes:
+        scales: (groups,) float32.
+        lengths, rests: (groups,) float32 of the longest item of each group, and of what its codes miss at most; both in
+            scales, that is as if each group's was 1.
+    """
+
+    def __init__(self, rows: int, factors: int) -> None:
+        groups = _LINE * -(-rows // (GROUP * _LINE))
+        self.rows, self.factors = rows, factors
+        self.scales = np.empty(groups, dtype=np.float32)
+        self.lengths, self.rests = np.zeros((2, groups), dtype=np.float32)
+        self._codes = np.zeros((GROUP, groups, factors), dtype=np.int8)
+
+    def find_scales(self, vectors: NDArray[np.float32], longest: float) -> Steps[None]:
+        """So that no code is above LARGEST."""
+        largest = np.full(len(self.scales), longest * math.sqrt(self.factors) * _LEAST, dtype=np.float32)
+        for _place, some, part in self._ranks(vectors):
+            np.maximum(largest[some], np.abs(part).max(axis=1), out=largest[some])
+            yield
+        self.scales[:] = largest / LARGEST
+
+    def quantise(self, vectors: NDArray[np.float32]) -> Steps[None]:
+        """Once there are scales."""
+        for place, some, part in self._ranks(vectors):
+            scaled = part / self.scales[some, None]
+            rounded = np.rint(scaled)
+            self._codes[place, some] = rounded
+            np.maximum(self.lengths[some], _lengths(scaled), out=self.lengths[some])
+            np.maximum(self.rests[some], _lengths(scaled - rounded), out=self.rests[some])
+            yield
+
+    def by_item(self) -> NDArray[np.int8]:
+        """(d, GROUP * groups); zeros where there is no item."""
+        return self._codes.reshape(-1, self.factors).T
+
+    def _ranks(self, vectors: NDArray[np.float32]) -> Iterator[tuple[int, slice, NDArray[np.float32]]]:
+        """The first item of each group, the second of each, ...: their place, which groups they are of, themselves."""
+        for place, start in enumerate(range(0, self.rows, len(self.scales))):
+            part = vectors[start : start + len(self.scales)]
+            yield place, slice(len(part)), part
+
+
 class QuantisedBlock:
     """A `Block` in 8 bits, of which it holds a byte for each number."""
 
-    def __init__(self, vectors: NDArray[np.float32], longest: float, buffer: NDArray[np.int32], threads: int) -> None:
-        """`vectors` (rows, d) are read twice and not kept. `longest`: the longest of these and others, see LENGTHS.
+    def __init__(self, codes: Codes, product: Int8Product) -> None:
+        """product: multiplies with the codes, item by item."""
+        self.rows = codes.rows
+        self.scales = codes.scales
+        self._lengths = (codes.lengths + codes.rests) * codes.scales  # at least as long as the codes are
+        self._rests = codes.rests * codes.scales + self._lengths * _rounded(codes.factors)
+        self._product = product
 
-        buffer: where products go.
+    @classmethod
+    def made(
+        cls, vectors: NDArray[np.float32], longest: float, buffer: NDArray[np.int32], threads: int
+    ) -> Steps[QuantisedBlock]:
+        """Of `vectors` (rows, d), finite ones, which are read twice and not kept.
+
+        longest: the longest of these and others, see LENGTHS. buffer: where products go.
         """
-        self.rows, factors = vectors.shape
-        groups = _LINE * -(-self.rows // (GROUP * _LINE))
-        ranks = _ranks(vectors, groups)
-        largest = np.full(groups, longest * math.sqrt(factors) * _LEAST, dtype=np.float32)
-        for part, some in ranks:
-            np.maximum(largest[some], np.abs(part).max(axis=1), out=largest[some])
-        self.scales = np.asarray(largest / LARGEST, dtype=np.float32)
-        codes = np.zeros((GROUP, groups, factors), dtype=np.int8)
-        lengths, rests = np.zeros((2, groups), dtype=np.float32)
-        for (part, some), place in zip(ranks, codes, strict=False):
-            scaled = part / self.scales[some, None]
-            rounded = np.rint(scaled)
-            place[some] = rounded
-            np.maximum(lengths[some], _lengths(scaled), out=lengths[some])
-            np.maximum(rests[some], _lengths(scaled - rounded), out=rests[some])
-        lengths += rests  # at least as long as the codes are
-        self._lengths = lengths * self.scales
-        self._rests = (rests + lengths * _rounded(factors)) * self.scales
-        self._product = Int8Product(codes.reshape(-1, factors).T, buffer, threads)
+        codes = Codes(*vectors.shape)
+        yield from codes.find_scales(vectors, longest)
+        yield from codes.quantise(vectors)
+        yield
+        return cls(codes, Int8Product(codes.by_item(), buffer, threads))
 
     def products(self, vectors: Quantised) -> NDArray[np.int32]:
         """As `Block.products`."""
@@ -155,12 +199,6 @@ class PlainBlock:
     def rests(self, rest: float) -> NDArray[np.float32]:  # noqa: ARG002 it does without the codes
         """As `Block.rests`."""
         return self._rests
-
-
-def _ranks(vectors: NDArray[np.float32], groups: int) -> list[tuple[NDArray[np.float32], slice]]:
-    """The first item of each group, the second of each, ..., and which groups those are."""
-    parts = [vectors[start : start + groups] for start in range(0, len(vectors), groups)]
-    return [(part, slice(len(part))) for part in parts]
 
 
 def _rounded(factors: int) -> np.float32:

@@ -19,6 +19,7 @@ from port_worker.serving.masks import Allowed, Masks, lowest
 from port_worker.serving.products import best_of_each, product, products
 from port_worker.serving.quantised import GROUP, LENGTHS, Block, PlainBlock, Quantised, QuantisedBlock, quantised
 from port_worker.serving.ranking import Ranked
+from port_worker.serving.steps import Steps
 from port_worker.serving.topk import block_width, descending, lower_bound
 
 LEAST_NUMBERS = 3 << 19
@@ -39,7 +40,7 @@ _SHARE_REACHED = 2
 
 
 def exact_ranking(item_vectors: NDArray[np.float32], threads: int = 1) -> ExactRanking | ScreenedRanking:
-    """Whichever is quicker for `item_vectors` (items, d)."""
+    """Whichever is quicker for `item_vectors` (items, d); the second once it is prepared."""
     ranking = ExactRanking(item_vectors)
     if item_vectors.size < LEAST_NUMBERS or not available() or not LENGTHS[0] < ranking.longest < LENGTHS[1]:
         return ranking
@@ -47,16 +48,36 @@ def exact_ranking(item_vectors: NDArray[np.float32], threads: int = 1) -> ExactR
 
 
 class ScreenedRanking:
-    """Ranks the items of `exact`, which it turns to for what bounds are no good for. For one thread, as that is."""
+    """Ranks the items of `exact`, which it turns to for what bounds are no good for. For one thread, as that is.
+
+    Until it is prepared that is everything.
+    """
 
     def __init__(self, exact: ExactRanking, threads: int = 1) -> None:
+        """threads: of the products."""
         self._exact = exact
         self._items = exact.items
+        self._threads = threads
+        self._blocks: list[tuple[int, Block]] = []
+        self._most = 0
+        self._at_once = 1
+
+    def prepare(self) -> Steps[None]:
+        """Make the codes, in slices."""
         buffer = _aligned(_SCORES_AT_ONCE)
-        self._blocks = list(_blocks(exact.items, exact.longest, buffer, threads))
-        groups = [len(block.scales) for _, block in self._blocks]
+        blocks: list[tuple[int, Block]] = []
+        for first in range(0, len(self._items), _BLOCK_ITEMS):
+            part = self._items[first : first + _BLOCK_ITEMS]
+            if (first + len(part)) * part.shape[1] <= _PRIVATE_BYTES:
+                made = yield from QuantisedBlock.made(part, self._exact.longest, buffer, self._threads)
+                blocks.append((first, made))
+            else:
+                blocks.append((first, PlainBlock(part, self._exact.longest, buffer)))
+            yield
+        groups = [len(block.scales) for _, block in blocks]
         self._most = sum(groups) // _SHARE_WANTED
         self._at_once = min(_USERS_AT_ONCE, _SCORES_AT_ONCE // (GROUP * max(groups)))
+        self._blocks = blocks
 
     def rank_vectors(
         self,
@@ -243,14 +264,3 @@ def _aligned(size: int) -> NDArray[np.int32]:
 
 
 _LINE_BYTES = 64
-
-
-def _blocks(
-    items: NDArray[np.float32], longest: float, buffer: NDArray[np.int32], threads: int
-) -> Iterator[tuple[int, Block]]:
-    for first in range(0, len(items), _BLOCK_ITEMS):
-        part = items[first : first + _BLOCK_ITEMS]
-        if (first + len(part)) * items.shape[1] <= _PRIVATE_BYTES:
-            yield first, QuantisedBlock(part, longest, buffer, threads)
-        else:
-            yield first, PlainBlock(part, longest, buffer)

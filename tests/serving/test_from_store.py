@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from port_worker.serving import screening
 from port_worker.serving.opening import open_model
 from port_worker.serving.requests import RecommendRequest
 from port_worker.store.embedding import KIND, EmbeddingArrays
@@ -45,6 +46,16 @@ def test_a_stored_version_answers(store: ModelStore) -> None:
     assert (model.version, model.algorithm, model.kind) == (version, "BPR", "embedding")
     [answer] = recommend(model.recommender, [RecommendRequest("u1", 5)])
     assert answer.items == [(6, 2.0), (5, 1.0)]
+
+
+def test_many_items_are_screened_once_it_is_prepared(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "LEAST_NUMBERS", VECTORS.item_vectors.size)
+    model = open_model(store, publish_embedding(store, CATALOGUE, VECTORS), NothingNew())
+    request = [RecommendRequest("u1", 5)]
+    before = recommend(model.recommender, request)
+    assert len(list(model.prepare())) > 1
+    assert len(model.preparations) == 1
+    assert recommend(model.recommender, request) == before
 
 
 def test_it_answers_on_when_its_folder_is_deleted(store: ModelStore) -> None:
@@ -102,4 +113,4 @@ print(*sorted({{name.split('.')[0] for name in sys.modules}}))
     root = Path(__file__).resolve().parents[2]
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert "numpy" in loaded.split()
-    assert not {"tensorflow", "libreco", "pandas", "scipy", "torch", "pyarrow", "faiss"} & set(loaded.split())
+    assert not {"tensorflow", "libreco", "pandas", "scipy", "torch", "pyarrow", "onnxruntime"} & set(loaded.split())

@@ -15,13 +15,16 @@ from port_worker.serving.products import product
 from port_worker.serving.quantised import GROUP, LENGTHS, Block, PlainBlock, QuantisedBlock, quantised
 from port_worker.serving.ranking import Ranked
 from port_worker.serving.screening import ScreenedRanking, exact_ranking
+from port_worker.serving.steps import finish
 from tests.serving.test_exact import NOTHING, Answer, answers, by_definition, cases, plain
 
 Floats = NDArray[np.float32]
 
 
 def screened(items: Floats) -> ScreenedRanking:
-    return ScreenedRanking(ExactRanking(items))
+    ranking = ScreenedRanking(ExactRanking(items))
+    finish(ranking.prepare())
+    return ranking
 
 
 def narrow(patch: pytest.MonkeyPatch, *, items: int, private: int, at_once: int = 1 << 21) -> None:
@@ -75,7 +78,7 @@ World = tuple[Floats, Floats]
 def blocks(items: Floats) -> list[Block]:
     longest = ExactRanking(items).longest
     buffer = np.empty(100 * (len(items) + 16 * GROUP), dtype=np.int32)
-    return [QuantisedBlock(items, longest, buffer, 1), PlainBlock(items, longest, buffer)]
+    return [finish(QuantisedBlock.made(items, longest, buffer, 1)), PlainBlock(items, longest, buffer)]
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
@@ -224,6 +227,20 @@ def test_work_is_cut_into_slices_and_others_may_rank_in_between(world: World, mo
             found.append(plain(one))
     assert found == expected
     assert slices > 10
+
+
+def test_it_answers_before_it_is_prepared_and_while_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    items, vectors = world
+    ranking = ScreenedRanking(ExactRanking(items))
+    expected = answers(ranking, vectors[:1], [10])
+    asked = counted(ranking, monkeypatch)
+    slices = 0
+    for _slice in ranking.prepare():
+        slices += 1
+        assert answers(ranking, vectors[:1], [10]) == expected
+    assert len(asked) == slices > 2 * GROUP
+    assert answers(ranking, vectors[:1], [10]) == expected
+    assert len(asked) == slices
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -18,9 +18,13 @@ class NoIndexError(Exception):
 def vector_ranking(folder: Path, vectors: EmbeddingArrays, index: str) -> VectorRanking:
     """By every item (`exact`), or by the index in the version's folder (`approximate`). Raises NoIndexError."""
     if index == "exact":
-        from port_worker.serving.screening import exact_ranking
+        from port_worker.serving.screening import ScreenedRanking, exact_ranking
+        from port_worker.serving.steps import finish
 
-        return exact_ranking(vectors.item_vectors)
+        ranking = exact_ranking(vectors.item_vectors)
+        if isinstance(ranking, ScreenedRanking):
+            finish(ranking.prepare())
+        return ranking
     from port_worker.serving.approximate import ApproximateRanking
     from port_worker.store.item_index import open_index
     from port_worker.store.models import ModelStore
