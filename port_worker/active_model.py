@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from port_worker.allocator import give_back_unused
 from port_worker.config import Settings
 from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.opening import Opening, ServedModel, open_model
@@ -93,6 +94,7 @@ class ActiveModel:
             sys.stderr.write(f"port_worker: {error}\n")
         gc.collect()
         gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
+        give_back_unused()
         return model
 
     def swap(self, version: str) -> Steps[None]:

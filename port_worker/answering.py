@@ -19,6 +19,7 @@ from port_worker.store.errors import StoreError
 from protocol.arguments import Explain, Recommend, RecommendMany, Score, Similar
 from protocol.atoms import Atom
 from protocol.columns import Ids, Pairs, id_column, integer_column, pair_batch, score_column
+from protocol.constant_map import ConstantMap
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
 from protocol.limits import Limits
@@ -182,15 +183,15 @@ def _recommended(model: ServedModel, answers: Sequence[tuple[Work, Asked, Answer
     ]
 
 
-def _result(version: str, asked: Asked, answer: Answer, items: Any) -> dict[Atom, Any]:
-    return {
-        _ITEMS: items,
-        _MODEL: version,
-        _SOURCE: _SOURCES[answer.source],
-        _SCORED: answer.scored,
-        _EXHAUSTED: len(answer.rows) < asked.request.n,
-        _IGNORED: list(asked.ignored),
-    }
+def _result(version: str, asked: Asked, answer: Answer, items: Any) -> ConstantMap:
+    facts = (
+        (_MODEL, version),
+        (_SOURCE, _SOURCES[answer.source]),
+        (_SCORED, answer.scored),
+        (_EXHAUSTED, len(answer.rows) < asked.request.n),
+        (_IGNORED, asked.ignored),
+    )
+    return ConstantMap(_ITEMS, items, facts)
 
 
 # Made once: of all that is answered nothing is made as often.

@@ -57,6 +57,7 @@ class Loop:
         self._frames = FrameReader(self._max_frame_bytes)
         self._service = Service(settings, self._send, clock)
         self._wanted: dict[int, int] = {}
+        self._watched: tuple[bool, bool, bool, int | None] | None = None
         self._ending = False
         self._input_ended = False
         self._status = EXIT_OK
@@ -146,6 +147,10 @@ class Loop:
 
     def _watch(self, selector: selectors.BaseSelector, wakeup: int) -> None:
         """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs."""
+        state = (self._input_ended, self._is_congested, bool(self._outgoing), self._service.trainer_fd)
+        if state == self._watched:
+            return
+        self._watched = state
         wanted = {wakeup: selectors.EVENT_READ}
         if not self._input_ended and not self._is_congested:
             wanted[self._incoming] = selectors.EVENT_READ
@@ -153,12 +158,11 @@ class Loop:
             wanted[self._outgoing_fd] = selectors.EVENT_WRITE
         if self._service.trainer_fd is not None:
             wanted[self._service.trainer_fd] = selectors.EVENT_READ
-        if wanted != self._wanted:
-            for fd in self._wanted:
-                selector.unregister(fd)
-            for fd, events in wanted.items():
-                selector.register(fd, events)
-            self._wanted = wanted
+        for fd in self._wanted:
+            selector.unregister(fd)
+        for fd, events in wanted.items():
+            selector.register(fd, events)
+        self._wanted = wanted
 
 
 def _fitting(message: Message, length: int, most: int) -> Message:

@@ -349,7 +349,7 @@ def write(out: Callable[[bytes], object], terms: Iterable[Any], any_atom: bool =
                 write(out, term, any_atom)
             out(_END)
         elif kind is dict:
-            out(_pack_tagged_u32(_MAP, len(term)))
+            out(map_head(len(term)))
             write(out, chain.from_iterable(term.items()), any_atom)
         elif kind is bool or term is None:
             out(_ENCODED_CONSTANTS[term])
@@ -357,6 +357,11 @@ def write(out: Callable[[bytes], object], terms: Iterable[Any], any_atom: bool =
             term.write(out)
         else:
             raise defect(f"a {kind.__name__}")
+
+
+def map_head(pairs: int) -> bytes:
+    """What a map of so many pairs begins with."""
+    return _pack_tagged_u32(_MAP, pairs)
 
 
 def _integer_bytes(value: int) -> bytes:

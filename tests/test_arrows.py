@@ -46,7 +46,9 @@ ARROWS = {
     },
     "port_worker.cli": {"port_worker.stdio"},
     "port_worker.__main__": {"port_worker.cli"},
-    "port_worker.active_model": {"port_worker.config", "port_worker.serving", "port_worker.store", "protocol"},
+    "port_worker.active_model": {
+        *("port_worker.allocator", "port_worker.config", "port_worker.serving", "port_worker.store", "protocol"),
+    },
     "port_worker.answering": {
         *("port_worker.scheduler", "port_worker.serving", "port_worker.store.errors", "protocol"),
     },

@@ -47,6 +47,8 @@ class Int8Product:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(_model(codes), options, providers=["CPUExecutionProvider"])
+        # Kept there to begin again with another provider after an error, of which there is none.
+        self._session._model_bytes = None
         self._factors, self._columns = codes.shape
         self._buffer = buffer
         self._bound = lru_cache(maxsize=_BOUND)(self._bind)
@@ -71,36 +73,31 @@ class Int8Product:
 def _model(codes: NDArray[np.int8]) -> bytes:
     """A ModelProto: products = MatMulInteger(vectors, codes, zero)."""
     factors, columns = codes.shape
-    node = b"".join(
-        [
-            *(_text(1, name) for name in ("vectors", "codes", "zero")),
-            _text(2, "products"),
-            _text(4, "MatMulInteger"),
-        ]
-    )
-    graph = b"".join(
-        [
-            _bytes(1, node),
-            _text(2, "int8_product"),
-            _bytes(5, _constant("codes", _INT8, codes.shape, codes.tobytes())),
-            _bytes(5, _constant("zero", _UINT8, (), bytes([LARGEST]))),
-            _bytes(11, _value("vectors", _UINT8, factors)),
-            _bytes(12, _value("products", _INT32, columns)),
-        ]
-    )
-    return _number(1, _IR_VERSION) + _bytes(7, graph) + _bytes(8, _number(2, _OPSET))
+    node = [
+        *(_text(1, name) for name in ("vectors", "codes", "zero")),
+        _text(2, "products"),
+        _text(4, "MatMulInteger"),
+    ]
+    graph = [
+        *_message(1, node),
+        _text(2, "int8_product"),
+        *_message(5, _constant("codes", _INT8, codes.shape, codes.tobytes())),
+        *_message(5, _constant("zero", _UINT8, (), bytes([LARGEST]))),
+        *_message(11, _value("vectors", _UINT8, factors)),
+        *_message(12, _value("products", _INT32, columns)),
+    ]
+    return b"".join([_number(1, _IR_VERSION), *_message(7, graph), *_message(8, [_number(2, _OPSET)])])
 
 
-def _constant(name: str, kind: int, shape: tuple[int, ...], content: bytes) -> bytes:
+def _constant(name: str, kind: int, shape: tuple[int, ...], content: bytes) -> list[bytes]:
     """A TensorProto."""
-    dims = b"".join(_number(1, size) for size in shape)
-    return dims + _number(2, kind) + _text(8, name) + _bytes(9, content)
+    return [*(_number(1, size) for size in shape), _number(2, kind), _text(8, name), *_message(9, [content])]
 
 
-def _value(name: str, kind: int, width: int) -> bytes:
+def _value(name: str, kind: int, width: int) -> list[bytes]:
     """A ValueInfoProto of (b, width)."""
-    shape = _bytes(1, _text(2, "b")) + _bytes(1, _number(1, width))
-    return _text(1, name) + _bytes(2, _bytes(1, _number(1, kind) + _bytes(2, shape)))
+    shape = [*_message(1, [_text(2, "b")]), *_message(1, [_number(1, width)])]
+    return [_text(1, name), *_message(2, _message(1, [_number(1, kind), *_message(2, shape)]))]
 
 
 def _number(field: int, value: int) -> bytes:
@@ -108,11 +105,12 @@ def _number(field: int, value: int) -> bytes:
 
 
 def _text(field: int, value: str) -> bytes:
-    return _bytes(field, value.encode())
+    return b"".join(_message(field, [value.encode()]))
 
 
-def _bytes(field: int, value: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
+def _message(field: int, parts: list[bytes]) -> list[bytes]:
+    """In parts, which are joined but once: codes are megabytes."""
+    return [_varint(field << 3 | 2) + _varint(sum(map(len, parts))), *parts]
 
 
 def _varint(value: int) -> bytes:
