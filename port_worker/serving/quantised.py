@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.int8_product import LARGEST, Int8Product
+from port_worker.serving.masks import BANNED, MASKED, Allowed, Masks, lowering
 from port_worker.serving.products import score
 from port_worker.serving.steps import Steps
 
@@ -25,7 +26,7 @@ _LINE = 16
 
 _LEAST = 1e-5
 """Of the longest item, times the root of d: a group's largest component counts as that at least. So what stands for a
-masked product, -2**31, times the least scale is below every score, which is less than 90 * root of d * the longest."""
+masked product, -2**30, times the least scale is below every score, which is less than 90 * root of d * the longest."""
 
 LENGTHS = (1e-15, 1e15)
 """Of the longest item, between which float32 holds all that is made of it here."""
@@ -89,7 +90,15 @@ class Block(Protocol):
     """(groups,): what the products of a group's items are multiplied with to be scores for a scaled vector."""
 
     def products(self, vectors: Quantised) -> NDArray[np.int32] | NDArray[np.float32]:
-        """(b, GROUP * groups), there until the next products; the caller may overwrite them."""
+        """(b, GROUP * groups), there until the next products."""
+        ...
+
+    def mask(self, products: NDArray[np.int32] | NDArray[np.float32], masks: Masks, first: int, *, whole: bool) -> None:
+        """Put what must not come back, and nobody's places, below all others. As `Masks.apply`."""
+        ...
+
+    def least(self, products: NDArray[np.float32]) -> NDArray[np.int32] | NDArray[np.float32]:
+        """The same as products can be: the lowest that is not below these, nor a masked one."""
         ...
 
     def rests(self, rest: float) -> NDArray[np.float32]:
@@ -171,6 +180,22 @@ class QuantisedBlock:
         """As `Block.products`."""
         return self._product(vectors.codes)
 
+    def mask(self, products: NDArray[Any], masks: Masks, first: int, *, whole: bool) -> None:
+        """As `Block.mask`."""
+        masks.apply_to_products(products[:, : self.rows], first, whole=whole)
+        products[:, self.rows :] = BANNED
+
+    def mask_alone(self, products: NDArray[np.int32], banned: NDArray[np.intp], allowed: Allowed) -> None:
+        """The same for one user's (GROUP * groups,), where there is no other block."""
+        if allowed is not None:
+            products[: self.rows] += lowering(allowed)
+        products[self.rows :] = products[banned] = BANNED
+
+    def least(self, products: NDArray[np.float32]) -> NDArray[np.int32]:
+        """As `Block.least`."""
+        whole: NDArray[np.int32] = np.floor(np.clip(products, MASKED, -MASKED)).astype(np.int32)
+        return whole
+
     def rests(self, rest: float) -> NDArray[np.float32]:
         """As `Block.rests`."""
         found: NDArray[np.float32] = self._lengths * np.float32(rest)
@@ -195,6 +220,16 @@ class PlainBlock:
         scores = self._buffer[: GROUP * len(self.scales) * users].reshape(-1, users)
         score(self._vectors, vectors.scaled.astype(np.float32), scores[: self.rows])
         return scores.T
+
+    def mask(self, products: NDArray[Any], masks: Masks, first: int, *, whole: bool) -> None:
+        """As `Block.mask`."""
+        masks.apply(products.T[: self.rows], first, whole=whole)
+        products[:, self.rows :] = -np.inf
+
+    def least(self, products: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Block.least`."""
+        found: NDArray[np.float32] = np.maximum(products, np.finfo(np.float32).min)
+        return found
 
     def rests(self, rest: float) -> NDArray[np.float32]:  # noqa: ARG002 it does without the codes
         """As `Block.rests`."""

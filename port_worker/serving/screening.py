@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from port_worker.serving.exact import ExactRanking
 from port_worker.serving.int8_product import available
-from port_worker.serving.masks import Allowed, Masks, lowest
+from port_worker.serving.masks import Allowed, Masks
 from port_worker.serving.products import best_of_each, product, products
 from port_worker.serving.quantised import GROUP, LENGTHS, Block, PlainBlock, Quantised, QuantisedBlock, quantised
 from port_worker.serving.ranking import Ranked
@@ -33,7 +33,7 @@ _SCORES_AT_ONCE = 1 << 21
 _USERS_AT_ONCE = 64
 _NARROW = 16
 """Groups that are taken as one for the floor: of fewer, longer lines numpy is the quicker."""
-_SHARE_WANTED = 4
+_SHARE_WANTED = 16
 """One part in so many of the groups: who wants more items than that is ranked in full."""
 _SHARE_REACHED = 2
 """One part in so many of a block's groups: where more of them may hold one of the best, bounds are of no use."""
@@ -91,8 +91,9 @@ class ScreenedRanking:
         if coded is None:
             yield from self._exact.rank_vectors(vectors, banned, allowed, ns)
             return
-        if len(vectors) == len(self._blocks) == 1:
-            alone = self._rank_alone(coded, banned[0], allowed[0], ns[0])
+        _, block = self._blocks[0]
+        if len(vectors) == len(self._blocks) == 1 and isinstance(block, QuantisedBlock):
+            alone = self._rank_alone(block, coded, banned[0], allowed[0], ns[0])
             if alone is not None:
                 yield alone
                 return
@@ -126,15 +127,12 @@ class ScreenedRanking:
             else:
                 yield one
 
-    def _rank_alone(self, coded: Quantised, banned: NDArray[np.intp], allowed: Allowed, n: int) -> Ranked | None:
+    def _rank_alone(
+        self, block: QuantisedBlock, coded: Quantised, banned: NDArray[np.intp], allowed: Allowed, n: int
+    ) -> Ranked | None:
         """One user and one block: the same as for many, by the fewest steps. None where bounds tell too little."""
-        _, block = self._blocks[0]
         found = block.products(coded)[0]
-        unshown = lowest(found)
-        found[block.rows :] = unshown
-        found[banned] = unshown
-        if allowed is not None:
-            found[: block.rows][~allowed] = unshown
+        block.mask_alone(found, banned, allowed)
         table = found.reshape(GROUP, -1)
         highest = _scores(np.maximum.reduce(table, axis=0), block.scales)
         rests, length = block.rests(coded.rest), coded.lengths[0]
@@ -143,7 +141,7 @@ class ScreenedRanking:
         groups = (highest >= floor - slack).nonzero()[0]
         if len(groups) * _SHARE_REACHED > len(highest):
             return None
-        least = _least(floor - rests[groups] * length, block.scales[groups], found)
+        least = block.least((floor - rests[groups] * length) / block.scales[groups])
         rank, place = (table.take(groups, axis=1) >= least).nonzero()
         rows = rank * len(highest) + groups[place]
         scores = product(self._items, rows, coded.wide)
@@ -155,9 +153,8 @@ class ScreenedRanking:
             if first:
                 yield None
             found = block.products(vectors)
-            found[:, block.rows :] = lowest(found)
-            masks.apply(found.T[: block.rows], first, whole=len(self._blocks) == 1)
-            kept.add(found, first, block.scales, block.rests(vectors.rest), vectors.lengths)
+            block.mask(found, masks, first, whole=len(self._blocks) == 1)
+            kept.add(found, first, block, block.rests(vectors.rest), vectors.lengths)
 
 
 class Contenders:
@@ -179,15 +176,16 @@ class Contenders:
         self,
         found: NDArray[np.int32] | NDArray[np.float32],
         first: int,
-        scales: NDArray[np.float32],
+        block: Block,
         rests: NDArray[np.float32],
         lengths: NDArray[np.float32],
     ) -> None:
         """Look through a block's products (b, GROUP * groups), whose first item is row `first`.
 
-        A score, which is a product times the `scales` (groups,) of its group, is off by at most the `rests` (groups,)
-        times the user's `lengths` (b,).
+        A score, which is a product times the scale of its group, is off by at most the `rests` (groups,) times the
+        user's `lengths` (b,).
         """
+        scales = block.scales
         groups = len(scales)
         table = found.reshape(len(found), GROUP, groups)
         highest = _scores(np.maximum.reduce(table, axis=1), scales)
@@ -198,7 +196,7 @@ class Contenders:
             users, reached = self._without_lost(users, reached, groups // _SHARE_REACHED)
         scale, rest = scales[reached], rests[reached] * lengths[users]
         members = table[users, :, reached]
-        least = _least(self._floor[users] - rest, scale, found)
+        least = block.least(np.divide(self._floor[users] - rest, scale, dtype=np.float32))
         hit = (members >= least[:, None]).ravel().nonzero()[0]
         which, rank = np.divmod(hit, GROUP)
         upper = _scores(members.ravel()[hit], scale[which]) + rest[which]
@@ -238,22 +236,6 @@ def _scores(products: NDArray[np.int32] | NDArray[np.float32], scales: NDArray[n
     # Else numpy would make float64 of whole numbers; what float32 rounds away is in the bounds.
     found: NDArray[np.float32] = np.multiply(products, scales, dtype=np.float32, casting="same_kind")
     return found
-
-
-def _least(
-    scores: NDArray[np.float32], scales: NDArray[np.float32], products: NDArray[np.int32] | NDArray[np.float32]
-) -> NDArray[np.int32] | NDArray[np.float32]:
-    """The lowest product, but for masked ones, that may score that much."""
-    least = scores / scales
-    if products.dtype == np.float32:
-        shown: NDArray[np.float32] = np.maximum(least, np.finfo(np.float32).min)
-        return shown
-    whole: NDArray[np.int32] = np.floor(np.clip(least, -_BEYOND, _BEYOND)).astype(np.int32)
-    return whole
-
-
-_BEYOND = np.float32(1 << 30)
-"""No product of codes is as large with fewer than 60,000 factors."""
 
 
 def _aligned(size: int) -> NDArray[np.int32]:
