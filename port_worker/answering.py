@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from port_worker.scheduler import Lane, Work
 from port_worker.serving.about_items import UnknownItemError, explain, score, similar
@@ -174,13 +176,22 @@ def _request(arguments: Recommend) -> RecommendRequest:
 
 
 def _recommended(model: ServedModel, answers: Sequence[tuple[Work, Asked, Answer]]) -> list[Outcome]:
-    column = model.recommender.catalogue.items.column
-    ids = [column(answer.rows) for _, _, answer in answers]
+    ids = _ids(model, [answer.rows for _, _, answer in answers])
     laid = _laid_items([(work, each, answer.scores) for (work, _, answer), each in zip(answers, ids, strict=True)])
     return [
         (work, _result(model.version, asked, answer, items))
         for (work, asked, answer), items in zip(answers, laid, strict=True)
     ]
+
+
+def _ids(model: ServedModel, rows: Sequence[NDArray[np.intp]]) -> list[Ids]:
+    """Those of each, found for all of them in one go."""
+    column = model.recommender.catalogue.items.column
+    if len(rows) < 2:
+        return [column(each) for each in rows]
+    found = column(np.concatenate(rows))
+    ends = accumulate(map(len, rows), initial=0)
+    return [found[start:end] for start, end in pairwise(ends)]
 
 
 def _result(version: str, asked: Asked, answer: Answer, items: Any) -> ConstantMap:

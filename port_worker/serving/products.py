@@ -88,8 +88,12 @@ def best_of_each(
     if len(ns) == 1:
         order = order[: ns[0]]
         return [Ranked(rows[order], scores[order])]
-    order = order[np.argsort(users[order].astype(np.uint16), kind="stable")]
+    order = order[users[order].astype(np.uint16).argsort(kind="stable")]
     rows, scores = rows[order], scores[order]
-    ends = np.cumsum(np.bincount(users, minlength=len(ns))).tolist()
-    parts = [slice(start, min(end, start + n)) for start, end, n in zip([0, *ends], ends, ns, strict=False)]
-    return [Ranked(rows[part], scores[part]) for part in parts]
+    best: list[Ranked] = []
+    start = 0
+    for end, n in zip(np.bincount(users, minlength=len(ns)).cumsum().tolist(), ns, strict=True):
+        last = min(end, start + n)
+        best.append(Ranked(rows[start:last], scores[start:last]))
+        start = end
+    return best
