@@ -373,8 +373,11 @@ _LANES: Mapping[type, Lane] = {
 
 def lane_of(arguments: Arguments) -> Lane:
     """How urgent a call is, and how long it takes: what writes many rows is cut into slices."""
+    lane = _LANES.get(type(arguments))
+    if lane is not None:
+        return lane
     if isinstance(arguments, Feedback):
         return Lane.AT_ONCE if len(arguments) <= ROWS_AT_ONCE else Lane.BULK
     if isinstance(arguments, HideItems | ShowItems):
         return Lane.AT_ONCE if len(arguments.items) <= ROWS_AT_ONCE else Lane.SINGLE
-    return _LANES.get(type(arguments), Lane.AT_ONCE)
+    return Lane.AT_ONCE

@@ -177,8 +177,11 @@ def parse_inbound(payload: bytes, codec: Codec = ETF, limits: TermLimits | None 
     where one could be read: a bad cancel has none, because an error with its id would end the call that it names.
     """
     parsed = _parse(codec.decode(payload, limits), _INBOUND)
-    assert isinstance(parsed, Call | Cancel)
+    assert isinstance(parsed, _CALL_OR_CANCEL)
     return parsed
+
+
+_CALL_OR_CANCEL = (Call, Cancel)  # where `Call | Cancel` would make a union of each message
 
 
 def parse_outbound(payload: bytes, codec: Codec = ETF) -> Outbound:

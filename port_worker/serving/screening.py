@@ -3,7 +3,7 @@
 Items lie there in 8 bits too (see `quantised`). A pass over those gives every item a score and how far off it may be;
 the n-th highest of what items score at least is a floor, and only those that may reach it, some dozens, are scored by
 their own vectors. So the answer is `ExactRanking`'s, to the bit. Beside it, at 100,000 x 64 on one thread with AVX2: a
-fifth of the time for one user, a third for 64.
+fifth of the time for one user, half of it for 64.
 """
 
 from __future__ import annotations

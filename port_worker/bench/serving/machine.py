@@ -9,7 +9,7 @@ from typing import Any
 
 from port_worker.bench.summary import machine
 
-_LIBRARIES = ("numpy", "LibRecommender", "faiss-cpu", "tensorflow")
+_LIBRARIES = ("numpy", "LibRecommender", "onnxruntime", "faiss-cpu", "tensorflow")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
