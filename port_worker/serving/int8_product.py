@@ -31,10 +31,11 @@ def available() -> bool:
 
 
 class Int8Product:
-    """Multiplies vectors with `codes` (d, n) int8, none larger than LARGEST either way. They are copied."""
+    """Multiplies vectors with codes (d, n), which it holds."""
 
-    def __init__(self, codes: NDArray[np.int8], buffer: NDArray[np.int32], threads: int) -> None:
-        """buffer: where results go, for as many vectors as it has room for. threads: of the runtime.
+    def __init__(self, described: bytes, shape: tuple[int, int], buffer: NDArray[np.int32], threads: int) -> None:
+        """described: the `model` of codes of that shape. buffer: where results go, for as many vectors as it has room
+        for. threads: of the runtime.
 
         Takes some 20 MB and 40 ms, once for all products, to import it.
         """
@@ -46,15 +47,15 @@ class Int8Product:
         options.enable_cpu_mem_arena = False  # results go to the caller's memory, and what else it needs is little
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(_model(codes), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(described, options, providers=["CPUExecutionProvider"])
         # Kept there to begin again with another provider after an error, of which there is none.
         self._session._model_bytes = None
-        self._factors, self._columns = codes.shape
+        self._factors, self._columns = shape
         self._buffer = buffer
         self._bound = lru_cache(maxsize=_BOUND)(self._bind)
 
     def __call__(self, vectors: NDArray[np.number]) -> NDArray[np.int32]:
-        """`vectors` (b, d), none larger than LARGEST either way, @ `codes`: (b, n), there until the next product."""
+        """`vectors` (b, d), none larger than LARGEST either way, @ codes: (b, n), there until the next product."""
         unsigned, products, binding = self._bound(len(vectors))
         np.add(vectors, LARGEST, out=unsigned, casting="unsafe")
         self._session.run_with_iobinding(binding)
@@ -70,8 +71,8 @@ class Int8Product:
         return unsigned, products, binding
 
 
-def _model(codes: NDArray[np.int8]) -> bytes:
-    """A ModelProto: products = MatMulInteger(vectors, codes, zero)."""
+def model(codes: NDArray[np.int8]) -> bytes:
+    """A ModelProto of `codes` (d, n), none larger than LARGEST: products = MatMulInteger(vectors, codes, zero)."""
     factors, columns = codes.shape
     node = [
         *(_text(1, name) for name in ("vectors", "codes", "zero")),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.serving.int8_product import LARGEST, Int8Product
+from port_worker.serving.int8_product import LARGEST, Int8Product, model
 from port_worker.serving.masks import BANNED, MASKED, Allowed, Masks, lowering
 from port_worker.serving.products import score
 from port_worker.serving.steps import Steps
@@ -120,7 +120,7 @@ class Codes:
         self.rows, self.factors = rows, factors
         self.scales = np.empty(groups, dtype=np.float32)
         self.lengths, self.rests = np.zeros((2, groups), dtype=np.float32)
-        self._codes = np.zeros((GROUP, groups, factors), dtype=np.int8)
+        self._codes = np.zeros((factors, GROUP, groups), dtype=np.int8)
 
     def find_scales(self, vectors: NDArray[np.float32], longest: float) -> Steps[None]:
         """So that no code is above LARGEST."""
@@ -135,14 +135,14 @@ class Codes:
         for place, some, part in self._ranks(vectors):
             scaled = part / self.scales[some, None]
             rounded = np.rint(scaled)
-            self._codes[place, some] = rounded
+            self._codes[:, place, some] = rounded.T
             np.maximum(self.lengths[some], _lengths(scaled), out=self.lengths[some])
             np.maximum(self.rests[some], _lengths(scaled - rounded), out=self.rests[some])
             yield
 
     def by_item(self) -> NDArray[np.int8]:
         """(d, GROUP * groups); zeros where there is no item."""
-        return self._codes.reshape(-1, self.factors).T
+        return self._codes.reshape(self.factors, -1)
 
     def _ranks(self, vectors: NDArray[np.float32]) -> Iterator[tuple[int, slice, NDArray[np.float32]]]:
         """The first item of each group, the second of each, ...: their place, which groups they are of, themselves."""
@@ -173,8 +173,9 @@ class QuantisedBlock:
         codes = Codes(*vectors.shape)
         yield from codes.find_scales(vectors, longest)
         yield from codes.quantise(vectors)
+        described = model(codes.by_item())
         yield
-        return cls(codes, Int8Product(codes.by_item(), buffer, threads))
+        return cls(codes, Int8Product(described, codes.by_item().shape, buffer, threads))
 
     def products(self, vectors: Quantised) -> NDArray[np.int32]:
         """As `Block.products`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from port_worker.serving import screening
 from port_worker.serving.exact import ExactRanking
-from port_worker.serving.int8_product import LARGEST, Int8Product
+from port_worker.serving.int8_product import LARGEST, Int8Product, model
 from port_worker.serving.products import product
 from port_worker.serving.quantised import GROUP, LENGTHS, Block, PlainBlock, QuantisedBlock, quantised
 from port_worker.serving.ranking import Ranked
@@ -275,6 +275,6 @@ def test_products_of_the_largest_codes_are_exact(d: int, columns: int, users: in
     vectors = np.concatenate(
         [np.full((1, d), LARGEST), np.full((1, d), -LARGEST), random.choice([-90, 7, 90], (15, d))]
     )
-    product = Int8Product(codes, np.empty(users * columns, dtype=np.int32), 1)
+    product = Int8Product(model(codes), codes.shape, np.empty(users * columns, dtype=np.int32), 1)
     for some in (vectors[:users], vectors[-users:]):
         assert np.array_equal(product(some), some @ codes.astype(np.int64))
