@@ -24,7 +24,7 @@ def test_everything_has_its_turn_in_each_round_after_what_is_not_counted() -> No
 
     found = interleaved({"fast": taking("fast", 2.5), "slow": taking("slow", 500.0)}, 64, Draw(100), PLAN)
     assert found == {"fast": [2.5] * 3, "slow": [500.0] * 3}
-    # 2000 users make a sample at most, so 31 batches of 64 instead of the 100 that 250 ms would hold.
+    # 2000 users make a sample at most, so 31 batches of 64 instead of the 240 that 600 ms would hold.
     assert turns == [("fast", 1), ("fast", 2), ("slow", 1), ("slow", 2), *[("fast", 31), ("slow", 1)] * 3]
 
 

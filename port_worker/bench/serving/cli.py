@@ -11,7 +11,7 @@ from port_worker.bench.output import check_writable, write_json
 MET, FAILED, UNUSABLE, BREACHED, INTERRUPTED = 0, 1, 2, 99, 130
 
 SECTIONS = {
-    "embedding": "4k to 1M items through the pipe, LibRecommender, faiss, the arithmetic alone; 3 minutes",
+    "embedding": "4k to 1M items through the pipe, LibRecommender, faiss, the arithmetic alone; 5 minutes",
     "approximate": "1M x 64 by the index against all of it: recall and time; 1 minute",
     "networks": "DeepFM and DIN, full and behind a retriever, 100k items; 4 minutes, all 9 networks 15",
     "boot": "spawn to hello and memory with the fixture's ALS, four workers on one 1M x 64 model; 1 minute",

@@ -23,5 +23,5 @@ class Plan:
 
     @property
     def sample_ms(self) -> float:
-        """See above."""
-        return 20.0 if self.quick else 250.0
+        """See above. A closed loop of 64 calls fills and empties once a turn, for which its time is to be long."""
+        return 20.0 if self.quick else 600.0
