@@ -16,7 +16,8 @@ Constants: TypeAlias = tuple[tuple[Atom, Any], ...]
 """Pairs of a map. Values can be hashed, so a list is given as a tuple; of those that are equal, as 1 and True are, only
 ever one type comes under a key."""
 
-_KEPT = 256
+_KEPT = 64
+"""Of the answers of a moment; each may name what it ignored, which is up to the caller."""
 
 
 class ConstantMap(Laid):

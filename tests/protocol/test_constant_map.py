@@ -5,6 +5,7 @@ import pytest
 from protocol import etf, msgpack_codec
 from protocol.atoms import Atom
 from protocol.constant_map import ConstantMap
+from protocol.errors import ProtocolError
 
 CONSTANTS = ((Atom("model"), "m1"), (Atom("scored"), 1), (Atom("exhausted"), True), (Atom("ignored"), ("a", "b")))
 
@@ -29,5 +30,5 @@ def test_constants_that_differ_are_not_taken_for_each_other() -> None:
 
 def test_an_atom_that_nobody_knows_is_a_defect_each_time() -> None:
     for _ in range(2):
-        with pytest.raises(Exception, match="the atom"):
+        with pytest.raises(ProtocolError, match="the atom"):
             etf.encode(ConstantMap(Atom("items"), [], ((Atom("made up"), 1),)))
