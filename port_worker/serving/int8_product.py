@@ -1,4 +1,4 @@
-"""A matrix product of 8-bit whole numbers: exact, and four to eight times as fast as one of floats.
+"""A matrix product of 8-bit whole numbers: exact, and two (many vectors) to eight times (one) as fast as one of floats.
 
 ONNX Runtime carries it out, with the kernels that the processor has (AVX2, VNNI, the dot products of ARM). Its model is
 one MatMulInteger, written here in the few fields of the ONNX format (a Protocol Buffer, see onnx.proto) that it takes.
