@@ -87,7 +87,9 @@ class ScreenedRanking:
         ns: Sequence[int],
     ) -> Iterator[Ranked | None]:
         """As `ExactRanking.rank_vectors`, which its answers equal."""
-        coded = quantised(vectors.astype(np.float64)) if max(ns, default=0) <= self._most else None
+        if len(vectors) == 0:
+            return
+        coded = quantised(vectors.astype(np.float64)) if max(ns) <= self._most else None
         if coded is None:
             yield from self._exact.rank_vectors(vectors, banned, allowed, ns)
             return
@@ -97,8 +99,9 @@ class ScreenedRanking:
             if alone is not None:
                 yield alone
                 return
-        step = -(-len(vectors) // max(1, -(-len(vectors) // self._at_once)))  # the least that takes as few turns
-        for start in range(0, len(vectors), max(1, step)):
+        turns = -(-len(vectors) // self._at_once)
+        step = -(-len(vectors) // turns)
+        for start in range(0, len(vectors), step):
             part = slice(start, start + step)
             if start:
                 yield None

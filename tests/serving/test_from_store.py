@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from port_worker.serving import screening
 from port_worker.serving.opening import open_model
+from port_worker.serving.quantised import Quantised, quantised
 from port_worker.serving.requests import RecommendRequest
 from port_worker.store.embedding import KIND, EmbeddingArrays
 from port_worker.store.errors import ModelDamaged, UnknownVersion
@@ -50,12 +52,22 @@ def test_a_stored_version_answers(store: ModelStore) -> None:
 
 def test_many_items_are_screened_once_it_is_prepared(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "LEAST_NUMBERS", VECTORS.item_vectors.size)
+    monkeypatch.setattr(screening, "_SHARE_WANTED", 1)
+    coded: list[int] = []
+
+    def told(vectors: NDArray[np.float64]) -> Quantised | None:
+        coded.append(len(vectors))
+        return quantised(vectors)
+
+    monkeypatch.setattr(screening, "quantised", told)
     model = open_model(store, publish_embedding(store, CATALOGUE, VECTORS), NothingNew())
     request = [RecommendRequest("u1", 5)]
     before = recommend(model.recommender, request)
+    assert coded == []
     assert len(list(model.prepare())) > 1
     assert len(model.preparations) == 1
     assert recommend(model.recommender, request) == before
+    assert coded == [1]
 
 
 def test_it_answers_on_when_its_folder_is_deleted(store: ModelStore) -> None:

@@ -99,7 +99,12 @@ def test_no_score_is_farther_off_than_its_bound(world: World, scale: float, d: i
     assert (bounds[:, : len(items)][:, longest] <= 0.05 * coded.lengths[:, None] * lengths[longest]).all()
 
 
-@pytest.mark.parametrize("n", [1, 10, 100, 150, 160, 1_000, 20_001, 10**9])
+def test_nobody_is_an_answer_too(world: World) -> None:
+    for ranking in (screened(world[0]), ScreenedRanking(ExactRanking(world[0]))):
+        assert answers(ranking, world[1][:0], []) == []
+
+
+@pytest.mark.parametrize("n", [1, 10, 40, 41, 100, 150, 160, 1_000, 20_001, 10**9])
 def test_any_n_up_to_the_catalogue_and_past_it(world: World, n: int) -> None:
     items, vectors = world
     found = answers(screened(items), vectors[:3], [n] * 3)
@@ -185,8 +190,9 @@ def test_what_must_not_come_back_never_does_though_it_scores_best(world: World) 
     few = np.zeros(len(items), dtype=np.bool_)
     few[best[0]] = True
     for users in (1, 65):
-        for rows, _ in answers(ranking, vectors[:users], [100] * users, allowed=[few] * users):
-            assert set(rows) == set(best[0].tolist())
+        for n in (40, 100):  # by bounds, and in full
+            for rows, _ in answers(ranking, vectors[:users], [n] * users, allowed=[few] * users):
+                assert set(rows) == set(best[0].tolist())
 
 
 @pytest.mark.parametrize("private", [0, 1 << 25])
