@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from port_worker.scheduler import Lane, Work
 from port_worker.serving.about_items import UnknownItemError, explain, score, similar
 from port_worker.serving.bulk import Pace, recommend_many
 from port_worker.serving.opening import SUPPORT, ServedModel
-from port_worker.serving.ranking import Metric, OptionError
+from port_worker.serving.ranking import Metric, OptionError, Source
 from port_worker.serving.recommender import Answer, Asked
 from port_worker.serving.requests import SOURCES, Filter, ManyRequest, RecommendRequest, SimilarRequest
 from port_worker.serving.steps import Steps
@@ -21,10 +22,10 @@ from port_worker.store.errors import StoreError
 from protocol.arguments import Explain, Recommend, RecommendMany, Score, Similar
 from protocol.atoms import Atom
 from protocol.columns import Ids, Pairs, id_column, integer_column, pair_batch, score_column
-from protocol.constant_map import ConstantMap
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
 from protocol.limits import Limits
+from protocol.map_template import FilledMap, MapTemplate
 from protocol.messages import atom_keys
 
 T = TypeVar("T")
@@ -194,15 +195,27 @@ def _ids(model: ServedModel, rows: Sequence[NDArray[np.intp]]) -> list[Ids]:
     return [found[start:end] for start, end in pairwise(ends)]
 
 
-def _result(version: str, asked: Asked, answer: Answer, items: Any) -> ConstantMap:
-    facts = (
-        (_MODEL, version),
-        (_SOURCE, _SOURCES[answer.source]),
-        (_SCORED, answer.scored),
-        (_EXHAUSTED, len(answer.rows) < asked.request.n),
-        (_IGNORED, asked.ignored),
+def _result(version: str, asked: Asked, answer: Answer, items: Any) -> FilledMap:
+    exhausted = len(answer.rows) < asked.request.n
+    return FilledMap(_template(version, answer.source, answer.scored, exhausted, asked.ignored), items)
+
+
+_TEMPLATES = 64
+"""Of the answers of a moment; each may name what it ignored, which is up to the caller."""
+
+
+@lru_cache(maxsize=_TEMPLATES)
+def _template(version: str, source: Source, scored: int, exhausted: bool, ignored: tuple[str, ...]) -> MapTemplate:
+    return MapTemplate(
+        _ITEMS,
+        (
+            (_MODEL, version),
+            (_SOURCE, _SOURCES[source]),
+            (_SCORED, scored),
+            (_EXHAUSTED, exhausted),
+            (_IGNORED, list(ignored)),
+        ),
     )
-    return ConstantMap(_ITEMS, items, facts)
 
 
 # Made once: of all that is answered nothing is made as often.

@@ -10,8 +10,9 @@ from port_worker.serving.opening import ServedModel
 from port_worker.serving.requests import Id
 from protocol.arguments import parse_arguments
 from protocol.codec import Codec
+from protocol.inbound import read_inbound
 from protocol.limits import Limits
-from protocol.messages import Call, Ok, parse_inbound, to_payload
+from protocol.messages import Call, Ok, to_payload
 
 _CALLS = 20
 
@@ -28,6 +29,6 @@ def rehearse(model: ServedModel, answering: Answering, codec: Codec, limits: Lim
 
 def _received(user: Id, codec: Codec, limits: Limits) -> Work:
     said = user.encode() if isinstance(user, str) else user
-    call = parse_inbound(to_payload(Call(0, "recommend", {"user": said}), codec), codec, limits)
+    call = read_inbound(to_payload(Call(0, "recommend", {"user": said}), codec), codec, limits)
     assert isinstance(call, Call)
     return Work(call.id, call.op, parse_arguments(call, limits), Lane.BATCH)

@@ -41,6 +41,7 @@ from protocol.arguments import (
 from protocol.atoms import OPS, Atom
 from protocol.codec import codec
 from protocol.errors import ProtocolError
+from protocol.inbound import read_inbound
 from protocol.messages import (
     PROTOCOL_VERSION,
     Call,
@@ -53,7 +54,6 @@ from protocol.messages import (
     Progress,
     atom_keys,
     error_facts,
-    parse_inbound,
 )
 from protocol.session import Session
 
@@ -124,7 +124,7 @@ class Service:
     def receive(self, payload: bytes) -> None:
         """Take one frame. A bad one is answered at once; nothing that a host sends raises here."""
         try:
-            message = parse_inbound(payload, self._codec, self._limits)
+            message = read_inbound(payload, self._codec, self._limits)
             if isinstance(message, Cancel):
                 self._cancel(message.id, ProtocolError("cancelled", "call: cancelled by the host"))
             else:

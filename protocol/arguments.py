@@ -291,15 +291,15 @@ _REQUIRED: Mapping[type, tuple[str, ...]] = {
 
 def parse_arguments(call: Call, limits: Limits = _LIMITS) -> Arguments:
     """Check a call's arguments. Raises ProtocolError: `unknown_argument`, `missing_argument`, `invalid_argument`."""
-    known = _READERS[call.op]
-    for name in call.args:
-        if name not in known:
-            raise _unknown(call.op, name, list(known))
+    known, given = _READERS[call.op], call.args
+    if not given.keys() <= known.keys():
+        raise _unknown(call.op, next(name for name in given if name not in known), list(known))
     kind = ARGUMENTS[call.op]
-    for name in kind.missing(call.args):
-        message = f"{call.op}: expected the argument {name}, got none of that name"
-        raise ProtocolError("missing_argument", message, {"op": call.op, "field": name})
-    return kind(**{name: known[name](name, term, limits) for name, term in call.args.items()}).checked()
+    missing = kind.missing(given)
+    if missing:
+        message = f"{call.op}: expected the argument {missing[0]}, got none of that name"
+        raise ProtocolError("missing_argument", message, {"op": call.op, "field": missing[0]})
+    return kind(**{name: known[name](name, term, limits) for name, term in given.items()}).checked()
 
 
 def _unknown(op: str, name: str, known: list[str]) -> ProtocolError:

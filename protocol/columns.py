@@ -224,7 +224,10 @@ def _write_list(out: Write, count: int, elements: bytes) -> None:
 
 
 def _list_head(count: int) -> bytes:
-    return b"\x6c" + count.to_bytes(4, "big")
+    return _pack_list_head(0x6C, count)
+
+
+_pack_list_head = struct.Struct(">BI").pack
 
 
 _NIL = b"\x6a"

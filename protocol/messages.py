@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from protocol.atoms import COLUMNS, OPS, Atom
+from protocol.atoms import ARGUMENTS, COLUMNS, OPS, Atom
 from protocol.codec import ETF, Codec
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
@@ -141,12 +141,14 @@ def _plain_key(key: Any) -> str:
 
 def to_payload(message: Message, codec: Codec = ETF) -> bytes:
     """The payload of a frame. A call may have any op and arguments: the worker is the judge of them."""
+    if type(message) is Ok:  # there is nothing that a worker says as often
+        return codec.encode((_OK, message.id, message.result))
     return codec.encode(_to_term(message), any_atom=isinstance(message, Call))
 
 
 def _to_term(message: Message) -> tuple[Any, ...]:
     match message:
-        case Ok(call_id, result):  # first, since there is nothing that a worker says as often
+        case Ok(call_id, result):
             return (_OK, call_id, result)
         case Call(call_id, op, args, deadline_ms):
             deadline = _INFINITY if deadline_ms is None else deadline_ms
@@ -200,30 +202,33 @@ _Parser: TypeAlias = Callable[[tuple[Any, ...]], Message]
 def _parse(term: Any, parsers: Mapping[str, tuple[int, _Parser]]) -> Message:
     if not isinstance(term, tuple) or not term:
         raise _malformed("message", "a tuple that starts with an atom", term)
-    tag = _atom_name(term[0])
-    size, parse = parsers.get(tag or "", (0, None))
+    tag = term[0]
+    size, parse = parsers.get(tag, (0, None)) if type(tag) is Atom else (0, None)
     if parse is None:
-        raise _malformed("message", f"a tuple that starts with {' or '.join(parsers)}", term[0])
-    call_id = term[1] if tag == "call" and len(term) > 1 and _is_call_id(term[1]) else None
+        raise _malformed("message", f"a tuple that starts with {' or '.join(parsers)}", tag)
     try:
         if len(term) != size:
-            raise _malformed(tag or "", f"a tuple of {size}", term)
+            raise _malformed(str(tag), f"a tuple of {size}", term)
         return parse(term)
     except ProtocolError as error:
-        error.call_id = call_id
+        if tag == "call" and len(term) > 1 and _is_call_id(term[1]):
+            error.call_id = term[1]
         raise
 
 
 def _parse_call(term: tuple[Any, ...]) -> Call:
     _tag, call_id, op, args, deadline = term
     call = Call(_call_id(call_id), _op_name(op), _arguments(args), _deadline_ms(deadline))
-    if call.op not in OPS:
+    if call.op not in _OPS:
         raise ProtocolError(
             "unknown_op",
             f"op: expected one of {', '.join(OPS)}, got {shorten(op)}",
             {"op": call.op, "known": list(OPS)},
         )
     return call
+
+
+_OPS = frozenset(OPS)
 
 
 def _parse_error(term: tuple[Any, ...]) -> ErrorReply:
@@ -245,11 +250,15 @@ def _op_name(term: Any) -> str:
 def _arguments(term: Any) -> dict[str, Any]:
     args = {}
     for key, value in _facts(term, "args").items():
-        name = _atom_name(key)
+        name = _NAMES.get(key) or _atom_name(key)
         if name is None:
             raise _malformed("args", "atoms as keys", key)
         args[name] = value
     return args
+
+
+_NAMES = {Atom(name): name for name in ARGUMENTS}
+"""Of the arguments that there are, made once."""
 
 
 def _deadline_ms(term: Any) -> int | None:

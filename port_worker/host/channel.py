@@ -38,9 +38,9 @@ class Channel:
         """Bytes that the pipe has not taken yet."""
         return len(self._unsent)
 
-    def send(self, payload: bytes) -> None:
-        """Queue one frame and write what the pipe takes. A peer that has gone is noticed by `receive`, not here."""
-        self._unsent += frame(payload)
+    def send(self, *payloads: bytes) -> None:
+        """Queue frames and write what the pipe takes. A peer that has gone is noticed by `receive`, not here."""
+        self._unsent += b"".join(map(frame, payloads))
         self._flush()
 
     def receive(self, timeout: float) -> list[bytes]:

@@ -112,7 +112,7 @@ def _fill(
         some = places[start : start + pace.size]
         start += len(some)
         pace.begin()
-        for ready in recommender.answer(_asked(recommender, request, some, excluded)):
+        for ready in recommender.answer(_asked(request, some, excluded)):
             for local, answer in ready:
                 found.put(int(some[local]), answer)
             pace.pause()
@@ -121,23 +121,12 @@ def _fill(
         pace.end(len(some))
 
 
-def _asked(
-    recommender: Recommender, request: ManyRequest, places: NDArray[np.intp], excluded: NDArray[np.intp]
-) -> list[Asked]:
-    users = _users_at(request, places)
-    column = request.users[places] if isinstance(request.users, np.ndarray) else None
-    rows = recommender.catalogue.users.places(users if column is None else column)
-    return [
-        Asked(
-            RecommendRequest(user, request.n, request.filter, request.filter_consumed),
-            None if row < 0 else row,
-            excluded,
-            None,
-            None,
-            (),
-        )
-        for user, row in zip(users, rows.tolist(), strict=True)
-    ]
+def _asked(request: ManyRequest, places: NDArray[np.intp], excluded: NDArray[np.intp]) -> list[Asked]:
+    def asked(user: Id) -> Asked:
+        wanted = RecommendRequest(user, request.n, request.filter, request.filter_consumed)
+        return Asked(wanted, excluded, None, None, ())
+
+    return list(map(asked, _users_at(request, places)))
 
 
 def _users_at(request: ManyRequest, places: NDArray[np.intp]) -> Sequence[Id]:

@@ -35,6 +35,12 @@ class IdIndex:
         row = int(self._ids.searchsorted(key))
         return row if row < len(self._ids) and self._ids[row] == key else None
 
+    def lookup_each(self, wanted: Sequence[object]) -> list[int | None]:
+        """As `lookup`, for several at once."""
+        if len(wanted) <= _FEW:
+            return list(map(self.lookup, wanted))
+        return [None if place < 0 else place for place in self._many_places(wanted).tolist()]
+
     def rows(self, wanted: Sequence[object] | NDArray[Any]) -> NDArray[np.intp]:
         """The rows of those ids that are there, in order. An array is int64, or 'S<k>' of UTF-8."""
         if not len(wanted):
@@ -48,8 +54,7 @@ class IdIndex:
             return self._column_places(wanted)
         if len(wanted) > _FEW:
             return self._many_places(wanted)
-        found = map(self.lookup, wanted)
-        return np.array([-1 if row is None else row for row in found], dtype=np.intp)
+        return np.array([-1 if row is None else row for row in map(self.lookup, wanted)], dtype=np.intp)
 
     def column(self, rows: NDArray[np.integer]) -> NDArray[Any]:
         """The ids of those rows, as they are stored."""
@@ -61,11 +66,14 @@ class IdIndex:
         return plain_ids(self.column(rows))
 
     def _many_places(self, wanted: Sequence[object]) -> NDArray[np.intp]:
+        keys = list(map(self._key, wanted))
+        if None not in keys:
+            return self._column_places(np.array(keys, dtype=self._ids.dtype))
         places = np.full(len(wanted), -1, dtype=np.intp)
-        key_of = self._key
-        keys = {place: key for place, one in enumerate(wanted) if (key := key_of(one)) is not None}
-        if keys:
-            places[list(keys)] = self._column_places(np.array(list(keys.values()), dtype=self._ids.dtype))
+        there = [place for place, key in enumerate(keys) if key is not None]
+        if there:
+            some = np.array([keys[place] for place in there], dtype=self._ids.dtype)
+            places[there] = self._column_places(some)
         return places
 
     def _column_places(self, wanted: NDArray[Any]) -> NDArray[np.intp]:

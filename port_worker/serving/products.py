@@ -8,13 +8,13 @@ same bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.serving.ranking import Ranked
-from port_worker.serving.topk import descending
+from port_worker.serving.topk import descending_keys, of_descending_keys
 
 _AT_ONCE = 1 << 19
 """Products at once: 4 MiB, a millisecond or two."""
@@ -69,9 +69,8 @@ def products(
 
 def product(items: NDArray[np.float32], rows: NDArray[np.intp], vectors: NDArray[np.float64]) -> NDArray[np.float32]:
     """The scores (m,) of items `rows` (m,) for `vectors` (m, d), or (1, d) for all of them, in one go."""
-    terms = items.take(rows, axis=0).astype(np.float64)  # whole rows, which numpy takes quicker than it indexes them
-    terms *= vectors
-    scores: NDArray[np.float32] = np.add.reduce(terms, axis=1).astype(np.float32)
+    wide = items.take(rows, axis=0).astype(np.float64)  # whole rows, which numpy takes quicker than it indexes them
+    scores: NDArray[np.float32] = np.vecdot(wide, vectors).astype(np.float32)
     return scores
 
 
@@ -81,19 +80,39 @@ def fits_a_slice(items: NDArray[np.float32], rows: int) -> bool:
 
 
 def best_of_each(
-    rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32], ns: list[int]
+    rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32], ns: Sequence[int]
 ) -> list[Ranked]:
-    """Of each user the best of `rows`, at most `ns` [user] of them. Equal scores stay in the order they come in."""
-    order = descending(scores)
-    if len(ns) == 1:
-        order = order[: ns[0]]
-        return [Ranked(rows[order], scores[order])]
-    order = order[users[order].astype(np.uint16).argsort(kind="stable")]
-    rows, scores = rows[order], scores[order]
-    best: list[Ranked] = []
-    start = 0
-    for end, n in zip(np.bincount(users, minlength=len(ns)).cumsum().tolist(), ns, strict=True):
-        last = min(end, start + n)
-        best.append(Ranked(rows[start:last], scores[start:last]))
-        start = end
-    return best
+    """Of each user the best of `rows`, at most `ns` [user] of them, equal scores in ascending row."""
+    counts = np.bincount(users, minlength=len(ns))
+    ends = counts.cumsum()
+    n = ns[0]
+    if len(rows) and len(ns) <= _MOST_USERS and rows.max() <= _LAST_ROW:
+        keys = _sorted_keys(rows, users, scores)
+        if counts.min() >= n and ns.count(n) == len(ns):  # as many of each, which is one table
+            best = keys[(ends - counts)[:, None] + np.arange(n)]
+            return list(map(Ranked, *_of_keys(best)))
+        rows, scores = _of_keys(keys)
+    else:
+        order = np.lexsort((rows, -scores, users))
+        rows, scores = rows[order], scores[order]
+    some = zip((ends - counts).tolist(), ends.tolist(), ns, strict=True)
+    parts = [slice(start, min(end, start + n)) for start, end, n in some]
+    return [Ranked(rows[part], scores[part]) for part in parts]
+
+
+_ROW_BITS, _SCORE_BITS, _USER_BITS = 26, 32, 6
+_LAST_ROW, _MOST_USERS = (1 << _ROW_BITS) - 1, 1 << _USER_BITS
+
+
+def _sorted_keys(rows: NDArray[np.intp], users: NDArray[np.intp], scores: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """In order of user, score and row: whole numbers that hold all three sort several times quicker than those do."""
+    keys = descending_keys(scores)
+    keys <<= _ROW_BITS
+    keys |= rows.view(np.uint64)
+    keys |= users.view(np.uint64) << _ROW_BITS + _SCORE_BITS
+    keys.sort()
+    return keys
+
+
+def _of_keys(keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    return (keys & _LAST_ROW).view(np.intp), of_descending_keys(keys >> np.uint64(_ROW_BITS))

@@ -194,7 +194,8 @@ class QuantisedBlock:
 
     def least(self, products: NDArray[np.float32]) -> NDArray[np.int32]:
         """As `Block.least`."""
-        whole: NDArray[np.int32] = np.floor(np.clip(products, MASKED, -MASKED)).astype(np.int32)
+        least = np.minimum(np.maximum(products, MASKED), -MASKED)  # as np.clip, which takes longer
+        whole: NDArray[np.int32] = np.floor(least, out=least).astype(np.int32)
         return whole
 
     def rests(self, rest: float) -> NDArray[np.float32]:

@@ -20,14 +20,13 @@ _NO_ROWS = np.empty(0, dtype=np.intp)
 
 
 class Asked(NamedTuple):
-    """A request in the model's rows, whose options the model can honour.
+    """A request whose options the model can honour, and its items in the model's rows.
 
     excluded: item rows that are left out. recent, features: those of the call that the model knows, None where it gave
     none of them. ignored: what of the call the model did not know.
     """
 
     request: RecommendRequest
-    row: int | None
     excluded: NDArray[np.intp]
     recent: NDArray[np.int32] | None
     features: Features | None
@@ -53,7 +52,7 @@ class Recommender:
         self._ranking = ranking
 
     def ask(self, request: RecommendRequest) -> Asked:
-        """The request in rows. Raises OptionError for what the model cannot honour, ValueError for an n below 1.
+        """The request, checked. Raises OptionError for what the model cannot honour, ValueError for an n below 1.
 
         Ids may be unknown.
         """
@@ -63,11 +62,10 @@ class Recommender:
             self.catalogue.of_kinds(request.filter.kinds)
         if request.diversity > 0:
             self.require("diversity")
-        recent, strangers = self._recent(request.recent)
-        features, unmet = self._features(request.features)
-        row = self.catalogue.users.lookup(request.user)
+        recent, strangers = (None, ()) if request.recent is None else self._recent(request.recent)
+        features, unmet = (None, ()) if request.features is None else self._features(request.features)
         excluded = self.catalogue.items.rows(request.filter.exclude)
-        return Asked(request, row, excluded, recent, features, (*strangers, *unmet))
+        return Asked(request, excluded, recent, features, (*strangers, *unmet))
 
     def require(self, option: str) -> None:
         """Raises OptionError unless the model can honour the option."""
@@ -114,7 +112,12 @@ class Recommender:
 
     def _answers(self, asked: Sequence[Asked], moment: Moment) -> Iterator[tuple[int, Answer] | None]:
         fed, hidden = moment
-        subjects = [self._subject(a.row, a.recent, a.features, fed.get(a.request.user)) for a in asked]
+        users = [each.request.user for each in asked]
+        rows = self.catalogue.users.lookup_each(users)
+        subjects = [
+            self._subject(row, each.recent, each.features, fed.get(user))
+            for each, user, row in zip(asked, users, rows, strict=True)
+        ]
         sources = [self.scorer.source(subject) for subject in subjects]
         wanted = [self._wanted(*each, fed, hidden) for each in zip(asked, subjects, strict=True)]
         strangers = [place for place, source in enumerate(sources) if source == "popular"]
@@ -132,22 +135,21 @@ class Recommender:
 
     def _wanted(self, asked: Asked, subject: Subject, fed: Mapping[Id, Fed], hidden: Hidden) -> Wanted:
         request = asked.request
-        banned: list[NDArray[np.integer]] = [asked.excluded]
-        if hidden.shown is None:
+        banned = self._met(asked, subject, fed.get(request.user)) if request.filter_consumed else []
+        if asked.excluded.size:
+            banned.append(asked.excluded)
+        if hidden.shown is None and hidden.rows.size:
             banned.append(hidden.rows)
-        if request.filter_consumed:
-            banned += self._met(asked, subject, fed.get(request.user))
         n = request.n if request.diversity <= 0 else pool_size(request.n)
-        filled = [rows for rows in banned if rows.size]
-        rows = filled[0] if len(filled) == 1 else np.concatenate([_NO_ROWS, *filled])
+        rows = banned[0] if len(banned) == 1 else np.concatenate([_NO_ROWS, *banned])
         return Wanted(subject, n, rows.astype(np.intp, copy=False), self._mask(request.filter.kinds, hidden))
 
     def _met(self, asked: Asked, subject: Subject, fed: Fed | None) -> list[NDArray[np.integer]]:
         if fed is None and not subject.fresh and self.catalogue.all_teach:
             return [subject.items]  # the very ones that were learnt
         met: list[NDArray[np.integer]] = []
-        if asked.row is not None:
-            met.append(self.catalogue.consumed(asked.row)[0])
+        if subject.row is not None:
+            met.append(self.catalogue.consumed(subject.row)[0])
         if fed is not None:
             met.append(fed.rows)
         if asked.recent is not None:
@@ -165,24 +167,20 @@ class Recommender:
     ) -> Subject:
         if recent is not None:
             return Subject(row, recent, np.ones(len(recent), dtype=np.float32), fresh=True, features=features)
-        learnt = NOTHING if row is None else History(*self.catalogue.learnt(row))
+        learnt = NOTHING if row is None else self.catalogue.learnt(row)
         if fed is None:
             return Subject(row, *learnt, fresh=False, features=features)
         now = with_fed(NOTHING if row is None else History(*self.catalogue.consumed(row)), fed)
-        return Subject(row, *now, fresh=not now.equals(learnt), features=features)
+        return Subject(row, *now, fresh=not now.equals(History(*learnt)), features=features)
 
-    def _recent(self, recent: Ids | None) -> tuple[NDArray[np.int32] | None, list[str]]:
-        if recent is None:
-            return None, []
+    def _recent(self, recent: Ids) -> tuple[NDArray[np.int32] | None, Sequence[str]]:
         self.require("recent")
         found = self.catalogue.items.places(recent)
         strangers = [f"recent[{place}]" for place in np.flatnonzero(found < 0).tolist()]
         known = found[found >= 0].astype(np.int32)
         return (known if known.size else None), strangers
 
-    def _features(self, features: Features | None) -> tuple[Features | None, list[str]]:
-        if features is None:
-            return None, []
+    def _features(self, features: Features) -> tuple[Features | None, Sequence[str]]:
         self.require("features")
         known, unmet = self.scorer.check_features(features)
         return known or None, [f"features.{name}" for name in unmet]

@@ -31,6 +31,9 @@ _PRIVATE_BYTES = 1 << 25
 _BLOCK_ITEMS = 1 << 17
 _SCORES_AT_ONCE = 1 << 21
 _USERS_AT_ONCE = 64
+_PASSES = 2
+"""Whose findings are scored and ordered together: half as many steps, a twentieth of the time. What they answer comes
+in two halves of a batch, so that a host asks anew while the second is worked on."""
 _NARROW = 16
 """Groups that are taken as one for the floor: of fewer, longer lines numpy is the quicker."""
 _SHARE_WANTED = 16
@@ -101,11 +104,11 @@ class ScreenedRanking:
                 return
         turns = -(-len(vectors) // self._at_once)
         step = -(-len(vectors) // turns)
-        for start in range(0, len(vectors), step):
-            part = slice(start, start + step)
+        for start in range(0, len(vectors), _PASSES * step):
+            part = slice(start, start + _PASSES * step)
             if start:
                 yield None
-            yield from self._rank_part(coded.part(part), banned[part], allowed[part], ns[part])
+            yield from self._rank_part(coded.part(part), banned[part], allowed[part], ns[part], step)
 
     def _rank_part(
         self,
@@ -113,20 +116,31 @@ class ScreenedRanking:
         banned: Sequence[NDArray[np.intp]],
         allowed: Sequence[Allowed],
         ns: Sequence[int],
+        step: int,
     ) -> Iterator[Ranked | None]:
-        kept = Contenders(ns)
-        yield from self._screen(coded, Masks(banned, allowed), kept)
-        rows, users = kept.take()
+        """Of so many users that there is something to gain from scoring what is left of several passes at once."""
+        found: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
+        lost: list[bool] = []
+        for start in range(0, len(ns), step):
+            part = slice(start, start + step)
+            if start:
+                yield None
+            kept = Contenders(ns[part], len(self._blocks))
+            yield from self._screen(coded.part(part), Masks(banned[part], allowed[part]), kept)
+            rows, users = kept.take()
+            found.append((rows, users + start))
+            lost += kept.lost.tolist()
+        rows, users = (np.concatenate(parts) for parts in zip(*found, strict=True))
         for scores in products(self._items, rows, coded.wide, users):
             if scores is None:
                 yield None
             else:
-                found = best_of_each(rows, users, scores, list(ns))
-        for place, one in enumerate(found):
-            if kept.lost[place]:
-                lost = slice(place, place + 1)
-                vector = coded.wide[lost].astype(np.float32)
-                yield from self._exact.rank_vectors(vector, banned[lost], allowed[lost], ns[lost])
+                ranked = best_of_each(rows, users, scores, ns)
+        for place, one in enumerate(ranked):
+            if lost[place]:
+                some = slice(place, place + 1)
+                vector = coded.wide[some].astype(np.float32)
+                yield from self._exact.rank_vectors(vector, banned[some], allowed[some], ns[some])
             else:
                 yield one
 
@@ -161,18 +175,20 @@ class ScreenedRanking:
 
 
 class Contenders:
-    """What may be among the `ns` best of each of b users, by bounds that come block by block.
+    """What may be among the `ns` best of each of b users, by bounds that come block by block, of so many `blocks`.
 
     Attributes:
         lost: (b,) bool, for whom bounds tell too little; nothing of theirs is kept.
     """
 
-    def __init__(self, ns: Sequence[int]) -> None:
+    def __init__(self, ns: Sequence[int], blocks: int) -> None:
+        self._blocks = blocks
         self._most = max(ns)
         self._nth = (np.arange(len(ns)), self._most - np.array(ns))
         self._highest = np.full((len(ns), self._most), -np.inf, dtype=np.float32)
         self._floor = self._highest[:, 0]
-        self._kept: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]] = []
+        self._kept: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
+        self._upper: list[NDArray[np.float32]] = []
         self.lost = np.zeros(len(ns), dtype=np.bool_)
 
     def add(
@@ -201,20 +217,21 @@ class Contenders:
         members = table[users, :, reached]
         least = block.least(np.divide(self._floor[users] - rest, scale, dtype=np.float32))
         hit = (members >= least[:, None]).ravel().nonzero()[0]
-        which, rank = np.divmod(hit, GROUP)
-        upper = _scores(members.ravel()[hit], scale[which]) + rest[which]
-        self._kept.append((rank * groups + reached[which] + first, users[which], upper))
+        which, rank = hit // GROUP, hit % GROUP
+        rank *= groups
+        rank += reached[which]
+        rank += first
+        self._kept.append((rank, users[which]))
+        if self._blocks > 1:
+            self._upper.append(_scores(members.ravel()[hit], scale[which]) + rest[which])
 
     def take(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """(rows, users) of what may still be among the best, in ascending row."""
-        if len(self._kept) == 1:
-            [(rows, users, _upper)] = self._kept  # by the floor that still holds
-        else:
-            rows, users, upper = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
-            left = ((upper >= self._floor[users]) & ~self.lost[users]).nonzero()[0]
-            rows, users = rows[left], users[left]
-        order = rows.argsort(kind="stable")
-        return rows[order], users[order]
+        """(rows, users) of what may still be among the best."""
+        if self._blocks == 1:
+            return self._kept[0]  # by the floor that still holds
+        rows, users = (np.concatenate(parts) for parts in zip(*self._kept, strict=True))
+        left = ((np.concatenate(self._upper) >= self._floor[users]) & ~self.lost[users]).nonzero()[0]
+        return rows[left], users[left]
 
     def _raise_floor(self, highest: NDArray[np.float32], slack: NDArray[np.float32]) -> None:
         """By what the best item of each group scores at least."""

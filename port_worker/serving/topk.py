@@ -47,6 +47,12 @@ def descending_keys(scores: NDArray[np.float32]) -> NDArray[np.uint64]:
     return turned.astype(np.uint64)
 
 
+def of_descending_keys(keys: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """The scores of which these are the keys, by their lower 32 bits; 0.0 for what was -0.0."""
+    low = keys.astype(np.uint32)
+    return np.where(low >> np.uint32(31), low, low ^ np.uint32(0x7FFFFFFF)).view(np.float32)
+
+
 def lower_bound(scores: NDArray[np.float32], k: int) -> np.float32:
     """A score that at least `k` positions reach, as high as is cheap to find; minus infinity if all may be wanted.
 

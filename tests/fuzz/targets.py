@@ -9,7 +9,8 @@ from protocol.arguments import parse_arguments
 from protocol.codec import CODECS, ETF, Codec, codec
 from protocol.errors import ProtocolError
 from protocol.framing import HEADER_BYTES, FrameReader
-from protocol.limits import FLOORS
+from protocol.inbound import read_inbound
+from protocol.limits import FLOORS, TermLimits
 from protocol.messages import Call, ErrorReply, parse_inbound, parse_outbound, to_payload
 from tests.protocol import vectors
 
@@ -22,6 +23,8 @@ _READ_BYTES = 64 * 1024
 """What a worker reads at a time."""
 
 _MOST_FRAMES = 200
+
+_LIMITS = TermLimits()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def _read_term(codec: Codec) -> Read:
 
 def _read_message(codec: Codec) -> Read:
     def read(data: bytes) -> object:
-        message = parse_inbound(data, codec)
+        message = read_inbound(data, codec, _LIMITS)
+        assert message == parse_inbound(data, codec), "the short way and the long way differ"
         return parse_arguments(message) if isinstance(message, Call) else message
 
     return read

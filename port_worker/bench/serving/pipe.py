@@ -55,9 +55,9 @@ class TimedWorker(WorkerHost):
         answers: list[tuple[float, bytes]] = []
         began = time.perf_counter()
         while len(answers) < len(calls):
-            for _id, payload in calls[len(sent_at) : len(answers) + in_flight]:
-                sent_at.append(time.perf_counter())
-                self._channel.send(payload)
+            due = [payload for _id, payload in calls[len(sent_at) : len(answers) + in_flight]]
+            sent_at += [time.perf_counter()] * len(due)
+            self._channel.send(*due)
             payloads = self._some()
             now = time.perf_counter()
             answers += [(now, payload) for payload in payloads]
