@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from port_worker.evaluation.policy import GatePolicy
 from protocol.codec import CODECS
 from protocol.limits import Limits
 
@@ -56,6 +57,11 @@ class Settings:
     threads: int = 1
     """Threads of one model call: the trainer and the host want the other cores. PORT_WORKER_THREADS."""
 
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    """What a trained model has to prove before it answers. PORT_WORKER_GATE_TOLERANCE: by what share its NDCG may be
+    below the active model's. PORT_WORKER_GATE_MINIMUM_USERS: with fewer nothing is judged. PORT_WORKER_FINAL_FIT:
+    whether a model that was good enough is fitted once more with what was held out, `yes` or `no`."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -99,6 +105,7 @@ def settings(
         record=_path(record or environ.get("PORT_WORKER_RECORD")),
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
         threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
+        gate=_gate(environ),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -116,9 +123,38 @@ def _index(name: str) -> str:
 
 
 def _threads(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_THREADS:
-        raise ValueError(f"PORT_WORKER_THREADS: expected a whole number from 1 to {MAX_THREADS}, got {text!r}")
+    return _whole("PORT_WORKER_THREADS", text, 1, MAX_THREADS)
+
+
+def _gate(environ: Mapping[str, str]) -> GatePolicy:
+    tolerance = environ.get("PORT_WORKER_GATE_TOLERANCE")
+    users = environ.get("PORT_WORKER_GATE_MINIMUM_USERS")
+    final_fit = environ.get("PORT_WORKER_FINAL_FIT") or "yes"
+    if final_fit not in ("yes", "no"):
+        raise ValueError(f"PORT_WORKER_FINAL_FIT: expected yes or no, got {final_fit!r}")
+    return GatePolicy(
+        tolerance=_share("PORT_WORKER_GATE_TOLERANCE", tolerance) if tolerance else GatePolicy.tolerance,
+        minimum_users=(
+            _whole("PORT_WORKER_GATE_MINIMUM_USERS", users, 1, 10**9) if users else GatePolicy.minimum_users
+        ),
+        final_fit=final_fit == "yes",
+    )
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or not least <= int(text) <= most:
+        raise ValueError(f"{name}: expected a whole number from {least} to {most}, got {text!r}")
     return int(text)
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name}: expected a number from 0 to 1, got {text!r}")
+    return value
 
 
 def _limits(texts: Sequence[str]) -> Limits:

@@ -69,6 +69,10 @@ class Retraining:
                 plan.retriever_params,
                 plan.candidates,
                 self._settings.index,
+                str(arguments.mode),
+                arguments.budget_s,
+                str(arguments.activate),
+                self._settings.gate,
             )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:
@@ -78,7 +82,14 @@ class Retraining:
     def _plan(self, arguments: Retrain) -> Plan:
         pair = f"{arguments.retriever}+{arguments.ranker}" if arguments.retriever is not None else None
         algorithm = pair or arguments.algorithm or self._settings.algorithm
-        return make_plan(algorithm, arguments.params, arguments.retriever_params, arguments.candidates)
+        return make_plan(
+            algorithm,
+            arguments.params,
+            arguments.retriever_params,
+            arguments.candidates,
+            epochs=arguments.epochs,
+            seed=arguments.seed,
+        )
 
     @property
     def fd(self) -> int | None:
@@ -128,7 +139,8 @@ class Retraining:
             elif run.abandoned:
                 self.close()
             elif isinstance(message, Done):
-                run.done, run.swap = message, self._model.swap(message.version)
+                run.done = message
+                run.swap = self._model.swap(message.version) if message.activate else iter(())
                 self._report(run, {**run.latest, **atom_keys(phase=Atom("load"), share=1.0)})
             else:
                 raise ProtocolError(message.code, message.message, message.details)
@@ -144,14 +156,7 @@ class Retraining:
         for _slice in run.swap:
             return None
         self.close()
-        return atom_keys(
-            version=run.done.version,
-            algorithm=run.algorithm,
-            rows=run.done.rows,
-            users=run.done.users,
-            items=run.done.items,
-            duration_ms=round((self._clock() - run.started) * 1000),
-        )
+        return _result(run.done, run.algorithm, round((self._clock() - run.started) * 1000))
 
     def abandon(self) -> None:
         """Kill the trainer and forget its call, without waiting; until it is gone no other retrain may start."""
@@ -169,6 +174,38 @@ class Retraining:
             run.process.close()
 
 
+def _result(done: Done, algorithm: str, duration_ms: int) -> dict[Atom, Any]:
+    return atom_keys(
+        version=done.version,
+        algorithm=algorithm,
+        mode=Atom(done.mode),
+        rows=done.rows,
+        users=done.users,
+        items=done.items,
+        duration_ms=duration_ms,
+        activated=done.activate,
+        reason=done.reason,
+        evaluation=None if done.evaluation is None else _figures(done.evaluation),
+    )
+
+
+def _figures(evaluation: dict[str, Any]) -> dict[Atom, Any]:
+    """An `Evaluation` as the wire has it."""
+    basis = evaluation["basis"]
+    models = {name: _metrics(evaluation[name]) for name in ("candidate", "popularity", "active")}
+    return atom_keys(
+        users=evaluation["users"],
+        cutoff=evaluation["cutoff"],
+        basis=None if basis is None else Atom(basis),
+        compared_users=evaluation["compared_users"],
+        **models,
+    )
+
+
+def _metrics(found: dict[str, float] | None) -> dict[Atom, Any] | None:
+    return None if found is None else atom_keys(**found)
+
+
 def _facts(progress: Progress) -> dict[Atom, Any]:
     return atom_keys(
         phase=Atom(progress.phase),
@@ -177,4 +214,6 @@ def _facts(progress: Progress) -> dict[Atom, Any]:
         epochs=progress.epochs,
         loss=progress.loss,
         rows=progress.rows,
+        ndcg=progress.ndcg,
+        seconds_left=progress.seconds_left,
     )

@@ -233,7 +233,8 @@ class Service:
             self._fail_all(self._running("retrain"), defect())
             return
         if result is not None:
-            self._send(Event("model_activated", self._model.summary() or {}))
+            if result[_ACTIVATED]:
+                self._send(Event("model_activated", self._model.summary() or {}))
             for work in self._running("retrain"):
                 self._answer(work, result)
 
@@ -361,6 +362,8 @@ class Service:
             return {"feedback_rows": None, "hidden_items": None}
         return {"feedback_rows": totals.rows, "hidden_items": totals.hidden}
 
+
+_ACTIVATED = Atom("activated")
 
 _LANES: Mapping[type, Lane] = {
     Recommend: Lane.BATCH,

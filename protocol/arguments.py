@@ -217,6 +217,12 @@ class ShowItems(_OpArguments):
     items: IdList = field(metadata=_read_by(readers.identifiers("max_exclude")))
 
 
+MODES = ("full", "incremental", "warm")
+"""From what a model is trained: from nothing, from a model and what is newer than it, or from a model and all data."""
+
+ACTIVATIONS = ("gated", "force", "never")
+"""Whether a trained model is to answer: if it is good enough, in any case, or not yet."""
+
 _text = _read_by(readers.optional(readers.text))
 _hyperparameters = _read_by(readers.hyperparameters)
 
@@ -227,6 +233,9 @@ class Retrain(_OpArguments):
 
     None of the three is the worker's default. Hyper-parameters are checked by the trainer; `params` are the ranker's
     where there is one. `candidates`: how many items the retriever gives to the ranker.
+
+    source: a name of the worker's configuration, None is its default. epochs, seed: in place of the hyper-parameters
+    `n_epochs` and `seed` of each algorithm. budget_s: seconds after which no further epoch begins.
     """
 
     algorithm: str | None = field(default=None, metadata=_text)
@@ -235,6 +244,12 @@ class Retrain(_OpArguments):
     ranker: str | None = field(default=None, metadata=_text)
     retriever_params: dict[str, Any] = field(default_factory=dict, metadata=_hyperparameters)
     candidates: int = field(default=500, metadata=_count)
+    source: str | None = field(default=None, metadata=_text)
+    mode: Atom = field(default=Atom("full"), metadata=_read_by(readers.choice(*MODES)))
+    epochs: int | None = field(default=None, metadata=_read_by(readers.optional(readers.integer(1, 10_000))))
+    seed: int | None = field(default=None, metadata=_read_by(readers.optional(readers.integer(0, 2**31 - 1))))
+    budget_s: float | None = field(default=None, metadata=_read_by(readers.optional(readers.seconds)))
+    activate: Atom = field(default=Atom("gated"), metadata=_read_by(readers.choice(*ACTIVATIONS)))
 
     @classmethod
     def missing(cls, given: Mapping[str, Any]) -> list[str]:

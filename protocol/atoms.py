@@ -25,16 +25,17 @@ OPS = (
 )
 EVENTS = ("model_activated", "model_damaged", "draining")
 STATES = ("starting", "ready", "draining", "closed")
-PHASES = ("extract", "prepare", "fit", "export", "load")
+PHASES = ("extract", "prepare", "fit", "evaluate", "final_fit", "export", "load")
 VALUES = (
     *("nil", "true", "false", "infinity", "pong", "model", "fold_in", "features", "popular", "pairs", "columns"),
-    *("cosine", "dot", "exact", "similarity"),
+    *("cosine", "dot", "exact", "similarity", "full", "incremental", "warm", "gated", "force", "never"),
+    *("holdout", "newer", "recorded"),
 )
 COLUMNS = ("int64", "float32", "uuid", "int32", "uint8")
 ARGUMENTS = (
     *("user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features", "users", "item"),
     *("metric", "items", "weight", "time", "weights", "times", "algorithm", "params", "retriever", "ranker"),
-    *("retriever_params", "candidates"),
+    *("retriever_params", "candidates", "mode", "epochs", "seed", "budget_s", "activate"),
 )
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),
@@ -47,7 +48,9 @@ KEYS = (
     *("state", "uptime_ms", "rss_bytes", "heavy_modules", "in_flight", "queued", "bulk_queued", "answered", "errors"),
     *("batches", "batch_mean", "batch_max", "queue_ms_mean", "queue_ms_max", "service_ms_mean", "service_ms_max"),
     *("feedback_rows", "hidden_items", "training", "code", "message", "retryable", "details"),
-    *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed"),
+    *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed", "seconds_left", "activated", "reason"),
+    *("evaluation", "cutoff", "recall", "ndcg", "map", "coverage", "novelty", "candidate", "popularity", "basis"),
+    *("compared_users", "mode"),
 )
 
 CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *COLUMNS, *ARGUMENTS, *KEYS, *CODES))

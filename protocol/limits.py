@@ -115,5 +115,8 @@ MAX_WEIGHT = 1_000_000_000
 MAX_TIME = 2**53
 """Unix seconds: what a float64 holds exactly."""
 
+MAX_BUDGET_S = 604_800
+"""Seconds of one training: a week."""
+
 MAX_FRAME_BYTES = Limits.max_frame_bytes
 """What a frame may hold where no worker has said less."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from protocol.atoms import Atom
 from protocol.erlang_syntax import shorten
 from protocol.errors import ProtocolError
-from protocol.limits import MAX_TIME, MAX_WEIGHT, Limits
+from protocol.limits import MAX_BUDGET_S, MAX_TIME, MAX_WEIGHT, Limits
 from protocol.messages import is_column
 
 if TYPE_CHECKING:
@@ -41,6 +41,24 @@ def count(name: str, term: Any, limits: Limits) -> int:
     if type(term) is not int or not 1 <= term <= limits.max_items:
         raise refuse(name, f"an integer from 1 to {limits.max_items}", term)
     return term
+
+
+def integer(least: int, most: int) -> Callable[[str, Any, Limits], int]:
+    """An integer between two others."""
+
+    def read(name: str, term: Any, _limits: Limits) -> int:
+        if type(term) is not int or not least <= term <= most:
+            raise refuse(name, f"an integer from {least} to {most}", term)
+        return term
+
+    return read
+
+
+def seconds(name: str, term: Any, _limits: Limits) -> float:
+    """How long something may take, above 0."""
+    if type(term) not in (int, float) or not 0 < term <= MAX_BUDGET_S:
+        raise refuse(name, f"a number of seconds above 0, up to {MAX_BUDGET_S}", term)
+    return float(term)
 
 
 def text(name: str, term: Any, limits: Limits) -> str:

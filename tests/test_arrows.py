@@ -17,7 +17,11 @@ ARROWS = {
     "port_worker.store": set(),
     "port_worker.fixture": {"port_worker.config"},
     "port_worker.serving": {"port_worker.store"},
-    "port_worker.training": {"port_worker.sources", "port_worker.store"},
+    "port_worker.evaluation": {"port_worker.serving", "port_worker.store"},
+    "port_worker.training": {
+        *("port_worker.sources", "port_worker.store", "port_worker.evaluation"),
+        "port_worker.serving.opening",
+    },
     "port_worker.host": {"protocol"},
     "port_worker.repl": {
         *("port_worker.host", "port_worker.sources", "port_worker.fixture", "port_worker.config", "protocol"),
@@ -36,7 +40,7 @@ ARROWS = {
     "port_worker.recording": {"protocol"},
     "port_worker.status": {"port_worker.scheduler"},
     "port_worker.allocator": {"protocol"},
-    "port_worker.config": {"protocol"},
+    "port_worker.config": {"protocol", "port_worker.evaluation.policy"},
     "port_worker.loop": {
         *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
     },
@@ -76,6 +80,8 @@ FOREIGN = {
     "port_worker.serving": {"numpy", "onnxruntime"},
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),
+    "port_worker.evaluation": {"numpy"},
+    "port_worker.evaluation.policy": set(),
 }
 """Where only these packages of others may be imported, wherever in the module that is."""
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import NoReturn
 
 from port_worker.training import lifeline
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Reporter
-
-if TYPE_CHECKING:
-    from port_worker.store.manifest import Json
 
 _NICE = 19
 _SHOWN_CHARACTERS = 500
@@ -63,37 +58,10 @@ def failure(error: BaseException) -> Failed:
 
 
 def train(job: Job, reporter: Reporter) -> Done:
-    """Everything from the source to the published version. Raises what the rooms raise."""
-    started = time.monotonic()
-    from port_worker.sources.registry import open_source
-    from port_worker.store.models import ModelStore
-    from port_worker.training import dataset, fit, two_stage
+    """The whole training. What it needs is imported now, when there is a job."""
+    from port_worker.training.course import Course
 
-    reporter.report("extract", 0.0, rows=0)
-    source = open_source(job.source)
-    data = dataset.prepare(source.interactions(lambda rows: reporter.report("extract", 0.0, rows=rows)))
-    data = dataset.described(data, source)
-    plan = two_stage.fitting(job.plan, len(data.item_ids), len(data.user_ids))
-    reporter.report("prepare", 0.0, rows=data.rows)
-    fit.load_libraries()
-    exported = two_stage.trained(plan, data, reporter, job.index)
-    with ModelStore(Path(job.store)).stage() as staging:
-        exported.write(staging.path)
-        reporter.report("export", 0.5)
-        manifest = staging.publish(
-            algorithm=plan.name,
-            kind=exported.kind,
-            params=cast("dict[str, Json]", two_stage.all_params(plan)),  # every Value is a Json, but dict is invariant
-            users=len(data.user_ids),
-            items=len(data.item_ids),
-            rows=data.rows,
-            source=source.spec,
-            libraries=fit.library_versions(),
-            facts=exported.facts,
-        )
-    reporter.report("export", 1.0)
-    duration_ms = round((time.monotonic() - started) * 1000)
-    return Done(manifest.version, plan.name, data.rows, manifest.users, manifest.items, duration_ms)
+    return Course(job, reporter).run()
 
 
 def _send(messages: int, message: TrainerMessage) -> None:

@@ -31,6 +31,7 @@ class TrainingData:
     user_ids, item_ids: (n_users,), (n_items,) the known ids, ascending.
     users, items: (n_pairs,) int64, rows of `user_ids` and `item_ids`.
     weights: (n_pairs,) float32.
+    times: (n_pairs,) int64, when they last met, unix seconds, ascending.
     rows: how many rows the source had.
     learnt_until: the largest time among those rows, in unix seconds.
     kinds: of the known items; None if nobody asked the source.
@@ -42,6 +43,7 @@ class TrainingData:
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     weights: NDArray[np.float32]
+    times: NDArray[np.int64]
     rows: int
     learnt_until: int = 0
     kinds: Kinds | None = None
@@ -77,6 +79,7 @@ def prepare(interactions: Interactions) -> TrainingData:
         users=np.searchsorted(known_users, pairs.users[kept]),
         items=np.searchsorted(known_items, pairs.items[kept]),
         weights=pairs.weights[kept],
+        times=pairs.times[kept],
         rows=len(interactions),
         learnt_until=int(interactions.times.max()),
     )
@@ -162,6 +165,7 @@ class _Pairs:
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     weights: NDArray[np.float32]
+    times: NDArray[np.int64]
 
 
 def _aggregate(users: NDArray[np.int64], items: NDArray[np.int64], n_items: int, interactions: Interactions) -> _Pairs:
@@ -173,7 +177,8 @@ def _aggregate(users: NDArray[np.int64], items: NDArray[np.int64], n_items: int,
     by_time = np.argsort(-last)  # each row is the last of one pair at most, so there are no ties
     largest = float(np.finfo(np.float32).max)
     weights = np.clip(sums, -largest, largest).astype(np.float32)
-    return _Pairs(pairs[by_time] // n_items, pairs[by_time] % n_items, weights[by_time])
+    times = interactions.times[order][::-1][last]
+    return _Pairs(pairs[by_time] // n_items, pairs[by_time] % n_items, weights[by_time], times[by_time])
 
 
 def _check_enough(users: int, items: int, rows: int) -> None:

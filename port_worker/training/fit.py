@@ -86,7 +86,6 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports
         model = _new_model(chosen, params, info)
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
-        reporter.report("export", 0.0)
         return model, exported(chosen, params, model, info, data)
 
 

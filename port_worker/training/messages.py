@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from port_worker.evaluation.policy import GatePolicy
 from port_worker.training.hyperparameter import Value
 from port_worker.training.plan import CANDIDATES, Plan
 from port_worker.training.progress import Progress
@@ -13,7 +14,10 @@ from port_worker.training.progress import Progress
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder."""
+    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder.
+
+    mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
+    """
 
     source: str
     store: str
@@ -23,6 +27,10 @@ class Job:
     retriever_params: dict[str, Value] = field(default_factory=dict)
     candidates: int = CANDIDATES
     index: str = "auto"
+    mode: str = "full"
+    budget_s: float | None = None
+    activate: str = "gated"
+    gate: GatePolicy = field(default_factory=GatePolicy)
 
     @property
     def plan(self) -> Plan:
@@ -32,7 +40,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """The model is published as `version`, and not yet active. `rows` are the source's."""
+    """The model is published as `version`, and not yet active. `rows` are the source's.
+
+    activate: whether it is to answer; `reason` says why, or why not. evaluation: as `Evaluation.to_json`.
+    """
 
     version: str
     algorithm: str
@@ -40,6 +51,10 @@ class Done:
     users: int
     items: int
     duration_ms: int
+    mode: str = "full"
+    activate: bool = True
+    reason: str = ""
+    evaluation: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,8 @@ def decode(line: bytes) -> Job | TrainerMessage:
         raise ValueError("no message of a trainer")
     kind = _KINDS[document.pop("kind")]
     try:
+        if kind is Job:
+            document["gate"] = GatePolicy(**document["gate"])
         return kind(**document)
-    except TypeError as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(str(error)) from error

@@ -35,17 +35,24 @@ def make_plan(
     params: Mapping[str, object],
     retriever_params: Mapping[str, object] | None = None,
     candidates: int = CANDIDATES,
+    *,
+    epochs: int | None = None,
+    seed: int | None = None,
 ) -> Plan:
     """Check an algorithm's name, or two of them as `RETRIEVER+RANKER`, and their hyper-parameters.
 
+    epochs, seed: in place of `n_epochs` and `seed` of each.
+
     Raises TrainingError as `catalogue.validate`, and `unknown_algorithm` that names the role where two make no pair.
     """
+    general = {name: value for name, value in (("n_epochs", epochs), ("seed", seed)) if value is not None}
     retriever, joined, ranker = algorithm.partition(_JOINED)
     if not joined:
-        return Plan(algorithm, validate(algorithm, params))
+        return Plan(algorithm, validate(algorithm, {**params, **general}))
     _check_role("retriever", retriever, "embedding")
     _check_role("ranker", ranker, "network")
-    return Plan(ranker, validate(ranker, params), retriever, validate(retriever, retriever_params or {}), candidates)
+    of_retriever = validate(retriever, {**(retriever_params or {}), **general})
+    return Plan(ranker, validate(ranker, {**params, **general}), retriever, of_retriever, candidates)
 
 
 def _check_role(role: str, algorithm: str, kind: str) -> None:

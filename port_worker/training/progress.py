@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-Phase: TypeAlias = Literal["extract", "prepare", "fit", "export"]
+Phase: TypeAlias = Literal["extract", "prepare", "fit", "evaluate", "final_fit", "export"]
+Spans: TypeAlias = Mapping[Phase, tuple[float, float]]
 
-PHASES: dict[Phase, tuple[float, float]] = {
+FITTED_ONCE: Spans = {
     "extract": (0.0, 0.05),
     "prepare": (0.05, 0.15),
-    "fit": (0.15, 0.97),
+    "fit": (0.15, 0.92),
+    "evaluate": (0.92, 0.97),
+    "final_fit": (0.97, 0.97),
     "export": (0.97, 1.0),
 }
 """Where each phase begins and ends. Importing TensorFlow takes most of `prepare`."""
+
+FITTED_TWICE: Spans = {**FITTED_ONCE, "fit": (0.15, 0.53), "evaluate": (0.53, 0.58), "final_fit": (0.58, 0.97)}
+"""The same where a model that has proved itself is fitted once more."""
+
+_LEAST_SHARE = 0.02
+"""Before that much is done, how long the rest takes would be a guess."""
 
 INTERVAL_S = 0.2
 """No more than one report in this time, but for the first of a phase and the last of all."""
@@ -26,7 +35,8 @@ INTERVAL_S = 0.2
 class Progress:
     """`share` of the whole training, 0 to 1, never falling; None for what does not apply or is not known (yet).
 
-    `epoch` is the one that is running, from 1; `loss` the mean of the epoch so far; `rows` those read from the source.
+    `epoch` is the one that is running, from 1; `loss` the mean of the epoch so far; `rows` those read from the source;
+    `ndcg` the model's, once it is evaluated; `seconds_left` as if the rest went at the pace of what is done.
     """
 
     phase: Phase
@@ -35,6 +45,8 @@ class Progress:
     epochs: int | None = None
     loss: float | None = None
     rows: int | None = None
+    ndcg: float | None = None
+    seconds_left: float | None = None
 
 
 class Reports(Protocol):
@@ -79,11 +91,21 @@ class StageReporter:
 
 
 class Reporter:
-    """Passes progress on to `send`, not too often. Any thread may report: gensim reads its corpus on one of its own."""
+    """Passes progress on to `send`, not too often. Any thread may report: gensim reads its corpus on one of its own.
+
+    Attributes:
+        spans: where each phase begins and ends.
+        fits: the phase that `fit` stands for: a model that is fitted once more does not know that it is.
+        ndcg: of the model, once it is evaluated.
+    """
 
     def __init__(self, send: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.spans = FITTED_ONCE
+        self.fits: Phase = "fit"
+        self.ndcg: float | None = None
         self._send = send
         self._clock = clock
+        self._began = clock()
         self._lock = threading.Lock()
         self._phase: Phase | None = None
         self._share = 0.0
@@ -100,7 +122,8 @@ class Reporter:
         rows: int | None = None,
     ) -> None:
         """`done` is the share of this phase, 0 to 1."""
-        start, end = PHASES[phase]
+        phase = self.fits if phase == "fit" else phase
+        start, end = self.spans[phase]
         with self._lock:
             # The share never falls, not even when a loop runs once more than its model says.
             self._share = max(self._share, start + (end - start) * min(done, 1.0))
@@ -109,4 +132,10 @@ class Reporter:
                 return
             self._due = now + INTERVAL_S
             self._phase = phase
-            self._send(Progress(phase, self._share, epoch, epochs, loss, rows))
+            left = self._seconds_left(now)
+            self._send(Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, left))
+
+    def _seconds_left(self, now: float) -> float | None:
+        if self._share < _LEAST_SHARE:
+            return None
+        return round((now - self._began) * (1.0 - self._share) / self._share, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.item_index import FACT as INDEX
 from port_worker.store.two_stage import KIND
@@ -43,6 +44,13 @@ def trained(plan: Plan, data: TrainingData, reporter: Reports, index: str) -> Ex
     built = build_index(vectors.item_vectors, vectors.user_vectors, settings)
     parts = exported.parts if built.arrays is None else (*exported.parts, built.arrays)
     return replace(exported, parts=parts, facts=exported.facts | {INDEX: built.facts})
+
+
+def with_catalogue(exported: Exported, data: TrainingData) -> Exported:
+    """The same model with all of `data` as what users have met, though it has learnt from less."""
+    shared = catalogue_part(data)
+    parts = tuple(part for part in exported.parts if not isinstance(part, CatalogueArrays))
+    return replace(exported, parts=(*shared.parts, *parts), facts=exported.facts | shared.facts)
 
 
 def _of_plan(plan: Plan, data: TrainingData, reporter: Reports) -> Exported:

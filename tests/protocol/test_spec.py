@@ -59,6 +59,7 @@ def test_the_table_of_limits_has_every_limit() -> None:
         "max_deadline_ms": limits.MAX_DEADLINE_MS,
         "max_weight": limits.MAX_WEIGHT,
         "max_time": limits.MAX_TIME,
+        "max_budget_s": limits.MAX_BUDGET_S,
     }
     assert stated == dataclasses.asdict(limits.Limits()) | others
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_vectors_belong_to_the_ids_beside_them(data: TrainingData) -> None:
 
 def test_als_learns_from_weights(data: TrainingData) -> None:
     weights = np.ones_like(data.weights)
-    flat = TrainingData(data.user_ids, data.item_ids, data.users, data.items, weights, data.rows)
+    flat = replace(data, weights=weights, kinds=None, user_features=None, item_features=None)
     params = params_of("ALS", data)
     weighted, unweighted = (vectors_of(fit.fit("ALS", params, each, Reporter(silent))) for each in (data, flat))
     assert not np.allclose(weighted.item_vectors, unweighted.item_vectors)
@@ -190,7 +191,7 @@ def test_youtube_s_negatives_are_no_more_than_the_items(data: TrainingData) -> N
 def test_pairs_that_are_not_positive_count_as_consumed_and_teach_nothing(data: TrainingData) -> None:
     weights = data.weights.copy()
     weights[::7] = 0
-    rated = TrainingData(data.user_ids, data.item_ids, data.users, data.items, weights, data.rows)
+    rated = replace(data, weights=weights, kinds=None, user_features=None, item_features=None)
     arrays: CatalogueArrays = catalogue_arrays(rated)
     for user in range(20):
         part = slice(*arrays.consumed_indptr[user : user + 2])

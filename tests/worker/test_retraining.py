@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def retraining(tmp_path: Path, model: ScriptedModel, clock: Clock) -> Retraining
     return Retraining(settings(home=tmp_path, environ={}), model, clock)
 
 
-DONE = Done(version="v1", algorithm="ALS", rows=9, users=3, items=4, duration_ms=5)
+DONE = Done(version="v1", algorithm="ALS", rows=9, users=3, items=4, duration_ms=5, reason="good")
 
 
 def test_a_version_is_swapped_in_slice_by_slice_then_told(
@@ -102,13 +103,43 @@ def test_a_version_is_swapped_in_slice_by_slice_then_told(
     assert result == {
         "version": "v1",
         "algorithm": "ALS",
+        "mode": "full",
         "rows": 9,
         "users": 3,
         "items": 4,
         "duration_ms": 2000,
+        "activated": True,
+        "reason": "good",
+        "evaluation": None,
     }
     assert trainer.closed
     assert retraining.latest is None
+
+
+def test_a_version_that_was_not_good_enough_is_only_told_of(
+    retraining: Retraining, trainer: ScriptedTrainer, model: ScriptedModel
+) -> None:
+    retraining.start(Retrain("ALS", {}), lambda _facts: None)
+    figures = {"recall": 0.5, "ndcg": 0.25, "map": 0.125, "coverage": 1.0, "novelty": 3.0}
+    evaluation = {
+        "users": 200,
+        "cutoff": 10,
+        "candidate": figures,
+        "popularity": figures,
+        "active": None,
+        "active_version": None,
+        "basis": None,
+        "compared_users": None,
+    }
+    trainer.says = [replace(DONE, activate=False, reason="not better than popularity", evaluation=evaluation)]
+    assert retraining.step() is None
+    result = retraining.step()
+    assert result is not None
+    assert model.swapped is None
+    assert (result["activated"], result["reason"]) == (False, "not better than popularity")
+    assert result["evaluation"]["candidate"] == result["evaluation"]["popularity"] == figures
+    assert "active_version" not in result["evaluation"]
+    assert trainer.closed
 
 
 def test_a_silent_trainer_is_asked_after_every_second(

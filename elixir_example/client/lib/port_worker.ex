@@ -244,16 +244,25 @@ defmodule PortWorker do
     * `:retriever` and `:ranker` - names of two algorithms, in place of `:algorithm`: the ranker orders the items that the
       retriever finds. `:params` are the ranker's then, `:retriever_params` the retriever's
     * `:candidates` - how many items the ranker is given (500)
+    * `:source` - a name of the worker's configuration, in place of its default
+    * `:mode` - `:full`, `:incremental` (the active model learns what is newer) or `:warm` (it learns everything anew)
+    * `:epochs`, `:seed` - in place of the hyper-parameters of those names
+    * `:budget_s` - seconds after which no further epoch begins
+    * `:activate` - `:gated` (default: the model answers if it is good enough), `:force` or `:never`
     * `:on_progress` - a function that is called in this process with maps such as
       `%{phase: :fit, share: 0.4, epoch: 2, epochs: 5, loss: 0.31}`, or `{pid, ref}`, which is sent
       `{ref, {:progress, map}}`
     * `:timeout` - default `:infinity`
 
-  One training runs at a time: a second one is refused as `:training_in_progress`.
+  Answers with `activated: false`, a `reason` and the figures if the model was not good enough: the previous one goes on
+  then. One training runs at a time: a second one is refused as `:training_in_progress`.
   """
   @spec retrain(server(), keyword()) :: result(map())
   def retrain(server, options \\ []) do
-    names = [:algorithm, :params, :retriever, :ranker, :retriever_params, :candidates]
+    names =
+      [:algorithm, :params, :retriever, :ranker, :retriever_params, :candidates] ++
+        [:source, :mode, :epochs, :seed, :budget_s, :activate]
+
     {args, options} = arguments(options, names)
     args = args |> named(:params) |> named(:retriever_params)
     call(server, :retrain, args, Keyword.put_new(options, :timeout, :infinity), [:on_progress])

@@ -16,15 +16,16 @@ defmodule PortWorker.Atoms do
 
   @states ~w(starting ready draining closed)a
 
-  @phases ~w(extract prepare fit export load)a
+  @phases ~w(extract prepare fit evaluate final_fit export load)a
 
   @values ~w(nil true false infinity pong model fold_in features popular pairs columns cosine dot exact
-             similarity)a
+             similarity full incremental warm gated force never holdout newer recorded)a
 
   @columns ~w(int64 float32 uuid int32 uint8)a
 
   @arguments ~w(user n exclude form kinds filter_consumed diversity recent features users item metric items
-                weight time weights times algorithm params retriever ranker retriever_params candidates)a
+                weight time weights times algorithm params retriever ranker retriever_params candidates
+                mode epochs seed budget_s activate)a
 
   @keys ~w(protocol worker name version python os_pid ops limits max_frame_bytes max_in_flight max_batch
            max_bulk max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes
@@ -34,7 +35,8 @@ defmodule PortWorker.Atoms do
            hidden unknown state uptime_ms rss_bytes heavy_modules in_flight queued bulk_queued answered errors
            batches batch_mean batch_max queue_ms_mean queue_ms_max service_ms_mean service_ms_max
            feedback_rows hidden_items training code message retryable details phase share epoch epochs loss
-           duration_ms completed)a
+           duration_ms completed seconds_left activated reason evaluation cutoff recall ndcg map coverage
+           novelty candidate popularity basis compared_users mode)a
 
   @codes ~w(malformed_term malformed_message frame_too_large id_in_use unknown_op missing_argument
             unknown_argument invalid_argument unknown_item unsupported_option too_many_hidden reply_too_large

@@ -1,0 +1,177 @@
+"""The course of a training: read, hold out, fit, evaluate, fit what was good enough once more, publish."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from port_worker.evaluation.comparing import FACT, Evaluation, Held, evaluate
+from port_worker.evaluation.gate import Verdict, judge
+from port_worker.evaluation.opened import opened
+from port_worker.serving.opening import ServedModel
+from port_worker.sources.registry import open_source
+from port_worker.store.errors import StoreError
+from port_worker.store.manifest import Manifest
+from port_worker.store.models import ModelStore, Staging
+from port_worker.training import dataset, fit, two_stage
+from port_worker.training.dataset import TrainingData
+from port_worker.training.exported import Exported
+from port_worker.training.holdout import Holdout, leave_last_out
+from port_worker.training.messages import Done, Job
+from port_worker.training.plan import Plan
+from port_worker.training.progress import FITTED_ONCE, FITTED_TWICE, Reporter
+
+if TYPE_CHECKING:
+    from port_worker.store.manifest import Json
+
+FINAL_FIT = "final_fit"
+"""The fact whether a version has also learnt what was held out."""
+
+_RANKED_PAIRS = 100_000_000
+"""Users times items that a network, which takes a microsecond for each, is asked about at most."""
+_LEAST_RANKED = 500
+
+
+@dataclass(frozen=True, eq=False)
+class _Proved:
+    """A model of what was not held out, its figures, and whether they are enough."""
+
+    exported: Exported
+    verdict: Verdict
+    evaluation: Evaluation | None
+
+
+class Course:
+    """One training."""
+
+    def __init__(self, job: Job, reporter: Reporter) -> None:
+        self._job = job
+        self._reporter = reporter
+        self._store = ModelStore(Path(job.store))
+        self._source = open_source(job.source)
+
+    def run(self) -> Done:
+        """Everything from the source to the published version. Raises what the rooms raise."""
+        started = time.monotonic()
+        data = self._extracted()
+        plan = two_stage.fitting(self._job.plan, len(data.item_ids), len(data.user_ids))
+        held = self._held_out(data, plan)
+        self._reporter.report("prepare", 0.0, rows=data.rows)
+        fit.load_libraries()
+        proved = self._proved(plan, data, held)
+        wanted = self._job.activate != "never" and (proved.verdict.passed or self._job.activate == "force")
+        again = held is not None and self._job.gate.final_fit and (proved.verdict.passed or wanted)
+        exported = self._fitted_again(plan, data) if again else proved.exported
+        manifest = self._published(plan, data, exported, _facts(proved, held is None or again))
+        self._reporter.report("export", 1.0)
+        return Done(
+            version=manifest.version,
+            algorithm=plan.name,
+            rows=data.rows,
+            users=manifest.users,
+            items=manifest.items,
+            duration_ms=round((time.monotonic() - started) * 1000),
+            mode=self._job.mode,
+            activate=wanted,
+            reason=_reason(self._job.activate, proved.verdict),
+            evaluation=None if proved.evaluation is None else proved.evaluation.to_json(),
+        )
+
+    def _extracted(self) -> TrainingData:
+        self._reporter.report("extract", 0.0, rows=0)
+        rows = self._source.interactions(lambda rows: self._reporter.report("extract", 0.0, rows=rows))
+        return dataset.described(dataset.prepare(rows), self._source)
+
+    def _held_out(self, data: TrainingData, plan: Plan) -> Holdout | None:
+        """None where there are too few users to tell anything by."""
+        gate = self._job.gate
+        most = min(gate.most_users, _most_ranked(plan, len(data.item_ids)))
+        held = leave_last_out(data, most, _seed(plan))
+        if len(held.users) < gate.minimum_users:
+            return None
+        self._reporter.spans = FITTED_TWICE if gate.final_fit else FITTED_ONCE
+        return held
+
+    def _proved(self, plan: Plan, data: TrainingData, held: Holdout | None) -> _Proved:
+        policy = self._job.gate
+        if held is None:
+            return _Proved(self._trained(plan, data), judge(policy, 0, None, None, None), None)
+        # What was held out was met all the same: it is not to be recommended.
+        exported = two_stage.trained(plan, held.train, self._reporter, self._job.index)
+        self._reporter.report("evaluate", 0.0)
+        evaluation = self._evaluated(plan, held, exported)
+        self._reporter.ndcg = evaluation.candidate.ndcg
+        self._reporter.report("evaluate", 1.0)
+        verdict = judge(policy, evaluation.users, evaluation.candidate, evaluation.popularity, evaluation.beside)
+        return _Proved(two_stage.with_catalogue(exported, data), verdict, evaluation)
+
+    def _trained(self, plan: Plan, data: TrainingData) -> Exported:
+        return two_stage.trained(plan, data, self._reporter, self._job.index)
+
+    def _fitted_again(self, plan: Plan, data: TrainingData) -> Exported:
+        self._reporter.fits = "final_fit"
+        return self._trained(plan, data)
+
+    def _evaluated(self, plan: Plan, held: Holdout, exported: Exported) -> Evaluation:
+        with self._store.stage() as staging:
+            scratch = ModelStore(staging.path)
+            with scratch.stage() as place:
+                version = self._publish(place, plan, held.train, exported).version
+            candidate = opened(scratch, version)
+            return evaluate(candidate, Held(held.users, held.items, held.times), self._active(), self._job.gate)
+
+    def _active(self) -> ServedModel | None:
+        try:
+            version = self._store.active()
+            return None if version is None else opened(self._store, version)
+        except StoreError as error:
+            sys.stderr.write(f"not compared with the active model: {error}\n")
+            return None
+
+    def _published(self, plan: Plan, data: TrainingData, exported: Exported, facts: dict[str, Json]) -> Manifest:
+        self._reporter.report("export", 0.0)
+        with self._store.stage() as staging:
+            return self._publish(staging, plan, data, replace(exported, facts=exported.facts | facts))
+
+    def _publish(self, staging: Staging, plan: Plan, data: TrainingData, exported: Exported) -> Manifest:
+        exported.write(staging.path)
+        return staging.publish(
+            algorithm=plan.name,
+            kind=exported.kind,
+            params=cast("dict[str, Json]", two_stage.all_params(plan)),  # every Value is a Json, but dict is invariant
+            users=len(data.user_ids),
+            items=len(data.item_ids),
+            rows=data.rows,
+            source=self._source.spec,
+            libraries=fit.library_versions(),
+            facts=exported.facts,
+        )
+
+
+def _facts(proved: _Proved, final_fit: bool) -> dict[str, Json]:
+    facts: dict[str, Json] = {FINAL_FIT: final_fit, "verdict": proved.verdict.reason}
+    return facts if proved.evaluation is None else facts | {FACT: proved.evaluation.to_json()}
+
+
+def _reason(activate: str, verdict: Verdict) -> str:
+    """Why the model is to answer, or why not."""
+    if activate == "gated":
+        return verdict.reason
+    return f"{'activated in any case' if activate == 'force' else 'only stored, as asked'}; {verdict.reason}"
+
+
+def _most_ranked(plan: Plan, items: int) -> int:
+    """Users whose rankings are worth their time."""
+    from port_worker.training.catalogue import ALGORITHMS
+
+    is_slow = ALGORITHMS[plan.algorithm].kind == "network" and plan.retriever is None
+    return max(_LEAST_RANKED, _RANKED_PAIRS // items) if is_slow else sys.maxsize
+
+
+def _seed(plan: Plan) -> int:
+    seed = plan.params["seed"]
+    assert isinstance(seed, int)
+    return seed
