@@ -196,6 +196,7 @@ def _figures(evaluation: dict[str, Any]) -> dict[Atom, Any]:
     return atom_keys(
         users=evaluation["users"],
         cutoff=evaluation["cutoff"],
+        standard_error=evaluation["standard_error"],
         basis=None if basis is None else Atom(basis),
         compared_users=evaluation["compared_users"],
         **models,

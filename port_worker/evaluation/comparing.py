@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.evaluation.gate import Comparison
-from port_worker.evaluation.metrics import Metrics, Rankings, metrics
+from port_worker.evaluation.gate import Comparison, Lead
+from port_worker.evaluation.metrics import Metrics, Rankings, metrics, standard_error
 from port_worker.evaluation.policy import CUTOFF, GatePolicy
 from port_worker.evaluation.rankings import popular, recommended
 from port_worker.serving.opening import ServedModel
@@ -33,14 +33,23 @@ class Held:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of one evaluation. `active` is on the users that `beside` tells of; None where it was not asked."""
+    """Figures of one evaluation. `active` is on the users that `beside` tells of; None where it was not asked.
+
+    standard_error: of the candidate's lead over popularity, in NDCG.
+    """
 
     users: int
     candidate: Metrics
     popularity: Metrics
+    standard_error: float
     active: Metrics | None = None
     active_version: str | None = None
     beside: Comparison | None = None
+
+    @property
+    def lead(self) -> Lead:
+        """Over popularity."""
+        return Lead(self.users, self.candidate.ndcg, self.popularity.ndcg, self.standard_error)
 
     def to_json(self) -> dict[str, Json]:
         """As a manifest and the wire have it."""
@@ -49,6 +58,7 @@ class Evaluation:
             "cutoff": CUTOFF,
             "candidate": asdict(self.candidate),
             "popularity": asdict(self.popularity),
+            "standard_error": self.standard_error,
             "active": None if self.active is None else asdict(self.active),
             "active_version": self.active_version,
             "basis": None if self.beside is None else self.beside.basis,
@@ -57,7 +67,7 @@ class Evaluation:
 
 
 def evaluate(candidate: ServedModel, held: Held, active: ServedModel | None, policy: GatePolicy) -> Evaluation:
-    """`candidate` has not learnt what is `held`, of at least one user."""
+    """`candidate` has not learnt what is `held`, of at least two users."""
     catalogue = candidate.recommender.catalogue
     user_ids, item_ids = catalogue.users.column(held.users), catalogue.arrays.item_ids
     met_by = catalogue.arrays.item_popularity
@@ -66,9 +76,8 @@ def evaluate(candidate: ServedModel, held: Held, active: ServedModel | None, pol
         return metrics(rankings, met_by, len(catalogue.users))
 
     own = Rankings(recommended(candidate.recommender, user_ids, item_ids, CUTOFF), held.items)
-    known = Evaluation(
-        len(held.users), figures(own), figures(Rankings(popular(catalogue, held.users, CUTOFF), held.items))
-    )
+    most_popular = Rankings(popular(catalogue, held.users, CUTOFF), held.items)
+    known = Evaluation(len(held.users), figures(own), figures(most_popular), standard_error(own, most_popular))
     if active is None:
         return known
     newer = held.times > _learnt_until(active)
@@ -78,7 +87,7 @@ def evaluate(candidate: ServedModel, held: Held, active: ServedModel | None, pol
     theirs = figures(Rankings(asked, held.items[newer]))
     ours = figures(own.of(newer))
     beside = Comparison("holdout" if newer.all() else "newer", len(asked), ours.ndcg, theirs.ndcg)
-    return Evaluation(known.users, known.candidate, known.popularity, theirs, active.version, beside)
+    return replace(known, active=theirs, active_version=active.version, beside=beside)
 
 
 def _learnt_until(model: ServedModel) -> int:
@@ -93,7 +102,7 @@ def _beside_recorded(known: Evaluation, active: ServedModel) -> Evaluation:
     if recorded is None:
         return known
     beside = Comparison("recorded", known.users, known.candidate.ndcg, recorded.ndcg)
-    return Evaluation(known.users, known.candidate, known.popularity, recorded, active.version, beside)
+    return replace(known, active=recorded, active_version=active.version, beside=beside)
 
 
 def recorded_metrics(fact: Any) -> Metrics | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from port_worker.evaluation.metrics import Metrics
 from port_worker.evaluation.policy import CUTOFF, GatePolicy
 
 Basis: TypeAlias = Literal["holdout", "newer", "recorded"]
@@ -33,24 +32,45 @@ class Verdict:
     reason: str
 
 
-def judge(
-    policy: GatePolicy, users: int, candidate: Metrics | None, popularity: Metrics | None, beside: Comparison | None
-) -> Verdict:
-    """The policy on a model. `candidate` and `popularity` are None where too few users were held out; `beside` where
-    there is no active model to compare with."""
-    if candidate is None or popularity is None:
-        return Verdict(True, f"not judged: {users} users have an item to hold out, fewer than {policy.minimum_users}")
+@dataclass(frozen=True)
+class Lead:
+    """NDCG of a model and of popularity on the same `users`, and the standard error of the difference."""
+
+    users: int
+    candidate: float
+    popularity: float
+    standard_error: float
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the model is better, and not by chance: one in forty of those that are not would look so."""
+        return self.candidate - self.popularity > _STANDARD_ERRORS * self.standard_error
+
+
+_STANDARD_ERRORS = 2.0
+
+
+def judge(policy: GatePolicy, lead: Lead, beside: Comparison | None) -> Verdict:
+    """The policy on a model; `beside` is None where there is no active model to compare with."""
     name = f"NDCG@{CUTOFF}"
-    against = f"{name} {candidate.ndcg:.4f} beside popularity's {popularity.ndcg:.4f}, of {users} users"
-    if candidate.ndcg <= popularity.ndcg:
-        return Verdict(False, f"not better than popularity: {against}")
+    popularity = f"popularity's {lead.popularity:.4f}"
+    if not lead.is_certain:
+        least = f"of {lead.users} users, with a standard error of {lead.standard_error:.4f}"
+        return Verdict(
+            False, f"not certainly better than popularity: {name} {lead.candidate:.4f} to {popularity} {least}"
+        )
     if beside is None:
-        return Verdict(True, f"better than popularity: {against}")
-    least = beside.active * (1 - policy.tolerance)
-    compared = f"{name} {beside.candidate:.4f} beside the active model's {beside.active:.4f}, of {_whom(beside)}"
-    if beside.candidate < least:
-        return Verdict(False, f"worse than the active model: {compared}; {least:.4f} would do")
-    return Verdict(True, f"{compared}; popularity's is {popularity.ndcg:.4f}")
+        return Verdict(True, f"{name} {lead.candidate:.4f} to {popularity}, of {lead.users} users")
+    needed = beside.active * (1 - policy.tolerance)
+    compared = f"{name} {beside.candidate:.4f} to the active model's {beside.active:.4f}, of {_whom(beside)}"
+    if beside.candidate < needed:
+        return Verdict(False, f"worse than the active model: {compared}; {needed:.4f} would do")
+    return Verdict(True, f"{compared}; and to {popularity}")
+
+
+def not_judged(policy: GatePolicy) -> Verdict:
+    """Where too few users have an item to hold out."""
+    return Verdict(True, f"not judged: fewer than {policy.minimum_users} users have an item to hold out")
 
 
 def _whom(beside: Comparison) -> str:

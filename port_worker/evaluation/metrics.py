@@ -7,6 +7,7 @@ Schütze 2008, 8.4). Coverage and novelty as in Castells, Hurley, Vargas 2015.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,14 @@ class Rankings:
         """(users,) of the held-out item, from 1; 0 where it is not in the ranking."""
         found = self.items == self.held_out[:, None]
         return np.where(found.any(axis=1), found.argmax(axis=1) + 1, 0)
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """(users,) NDCG of each."""
+        places = self.places
+        gains = np.zeros(len(places))
+        gains[places > 0] = 1 / np.log2(places[places > 0] + 1.0)
+        return gains
 
     def of(self, users: NDArray[np.bool_]) -> Rankings:
         """Those of some users."""
@@ -59,8 +68,14 @@ def metrics(rankings: Rankings, met_by: NDArray[np.int64], users: int) -> Metric
     shown = rankings.items[rankings.items != ABSENT]
     return Metrics(
         recall=len(hits) / count,
-        ndcg=float((1 / np.log2(hits + 1.0)).sum() / count),
+        ndcg=float(rankings.gains.mean()),
         map=float((1 / hits).sum() / count),
         coverage=len(np.unique(shown)) / len(met_by),
         novelty=float(-np.log2(met_by[shown] / users).mean()) if len(shown) else 0.0,
     )
+
+
+def standard_error(ours: Rankings, theirs: Rankings) -> float:
+    """Of the difference of both NDCGs, which are of the same users: two users at least."""
+    differences = ours.gains - theirs.gains
+    return float(differences.std(ddof=1) / math.sqrt(len(differences)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from port_worker.evaluation.comparing import FACT, Evaluation, Held, evaluate
-from port_worker.evaluation.gate import Verdict, judge
+from port_worker.evaluation.gate import Verdict, judge, not_judged
 from port_worker.evaluation.opened import opened
 from port_worker.serving.opening import ServedModel
 from port_worker.sources.registry import open_source
@@ -98,14 +98,14 @@ class Course:
     def _proved(self, plan: Plan, data: TrainingData, held: Holdout | None) -> _Proved:
         policy = self._job.gate
         if held is None:
-            return _Proved(self._trained(plan, data), judge(policy, 0, None, None, None), None)
+            return _Proved(self._trained(plan, data), not_judged(policy), None)
         # What was held out was met all the same: it is not to be recommended.
         exported = two_stage.trained(plan, held.train, self._reporter, self._job.index)
         self._reporter.report("evaluate", 0.0)
         evaluation = self._evaluated(plan, held, exported)
         self._reporter.ndcg = evaluation.candidate.ndcg
         self._reporter.report("evaluate", 1.0)
-        verdict = judge(policy, evaluation.users, evaluation.candidate, evaluation.popularity, evaluation.beside)
+        verdict = judge(policy, evaluation.lead, evaluation.beside)
         return _Proved(two_stage.with_catalogue(exported, data), verdict, evaluation)
 
     def _trained(self, plan: Plan, data: TrainingData) -> Exported:
