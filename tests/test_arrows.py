@@ -18,6 +18,9 @@ ARROWS = {
     "port_worker.fixture": {"port_worker.config"},
     "port_worker.serving": {"port_worker.store"},
     "port_worker.evaluation": {"port_worker.serving", "port_worker.store"},
+    "port_worker.report": {
+        *("port_worker.evaluation.opened", "port_worker.serving", "port_worker.store"),
+    },
     "port_worker.training": {
         *("port_worker.sources", "port_worker.store", "port_worker.evaluation"),
         "port_worker.serving.opening",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from port_worker.evaluation.bias import shares
 from port_worker.evaluation.gate import Comparison, Lead
-from port_worker.evaluation.metrics import Metrics, Rankings, metrics, standard_error
+from port_worker.evaluation.metrics import ABSENT, Metrics, Rankings, metrics, standard_error
 from port_worker.evaluation.policy import CUTOFF, GatePolicy
 from port_worker.evaluation.rankings import popular, recommended
+from port_worker.serving.catalogue import Catalogue
 from port_worker.serving.opening import ServedModel
 
 if TYPE_CHECKING:
@@ -35,13 +37,15 @@ class Held:
 class Evaluation:
     """Figures of one evaluation. `active` is on the users that `beside` tells of; None where it was not asked.
 
-    standard_error: of the candidate's lead over popularity, in NDCG.
+    standard_error: of the candidate's lead over popularity, in NDCG. bias: shares by decile of the items' popularity,
+    of what users have `met`, and of what the `candidate` recommends.
     """
 
     users: int
     candidate: Metrics
     popularity: Metrics
     standard_error: float
+    bias: Mapping[str, Sequence[float]]
     active: Metrics | None = None
     active_version: str | None = None
     beside: Comparison | None = None
@@ -59,6 +63,7 @@ class Evaluation:
             "candidate": asdict(self.candidate),
             "popularity": asdict(self.popularity),
             "standard_error": self.standard_error,
+            "bias": {name: list(shares) for name, shares in self.bias.items()},
             "active": None if self.active is None else asdict(self.active),
             "active_version": self.active_version,
             "basis": None if self.beside is None else self.beside.basis,
@@ -77,7 +82,8 @@ def evaluate(candidate: ServedModel, held: Held, active: ServedModel | None, pol
 
     own = Rankings(recommended(candidate.recommender, user_ids, item_ids, CUTOFF), held.items)
     most_popular = Rankings(popular(catalogue, held.users, CUTOFF), held.items)
-    known = Evaluation(len(held.users), figures(own), figures(most_popular), standard_error(own, most_popular))
+    bias = _bias(catalogue, own)
+    known = Evaluation(len(held.users), figures(own), figures(most_popular), standard_error(own, most_popular), bias)
     if active is None:
         return known
     newer = held.times > _learnt_until(active)
@@ -88,6 +94,15 @@ def evaluate(candidate: ServedModel, held: Held, active: ServedModel | None, pol
     ours = figures(own.of(newer))
     beside = Comparison("holdout" if newer.all() else "newer", len(asked), ours.ndcg, theirs.ndcg)
     return replace(known, active=theirs, active_version=active.version, beside=beside)
+
+
+def _bias(catalogue: Catalogue, rankings: Rankings) -> dict[str, list[float]]:
+    order, met_by = catalogue.arrays.popular_items, catalogue.arrays.item_popularity
+    shown = rankings.items[rankings.items != ABSENT]
+    return {
+        "met": shares(order, np.arange(len(order)), met_by),
+        "candidate": shares(order, shown, np.ones(len(shown), dtype=np.int64)),
+    }
 
 
 def _learnt_until(model: ServedModel) -> int:

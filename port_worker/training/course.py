@@ -19,6 +19,7 @@ from port_worker.store.models import ModelStore, Staging
 from port_worker.training import dataset, fit, two_stage
 from port_worker.training.dataset import TrainingData
 from port_worker.training.exported import Exported
+from port_worker.training.history import DAYS, LOSSES, by_day, losses
 from port_worker.training.holdout import Holdout, leave_last_out
 from port_worker.training.messages import Done, Job
 from port_worker.training.plan import Plan
@@ -52,6 +53,7 @@ class Course:
         self._reporter = reporter
         self._store = ModelStore(Path(job.store))
         self._source = open_source(job.source)
+        self._facts: dict[str, Json] = {}
 
     def run(self) -> Done:
         """Everything from the source to the published version. Raises what the rooms raise."""
@@ -65,7 +67,8 @@ class Course:
         wanted = self._job.activate != "never" and (proved.verdict.passed or self._job.activate == "force")
         again = held is not None and self._job.gate.final_fit and (proved.verdict.passed or wanted)
         exported = self._fitted_again(plan, data) if again else proved.exported
-        manifest = self._published(plan, data, exported, _facts(proved, held is None or again))
+        self._facts |= _facts(proved, held is None or again) | {LOSSES: losses(self._reporter.losses)}
+        manifest = self._published(plan, data, exported)
         self._reporter.report("export", 1.0)
         return Done(
             version=manifest.version,
@@ -83,6 +86,7 @@ class Course:
     def _extracted(self) -> TrainingData:
         self._reporter.report("extract", 0.0, rows=0)
         rows = self._source.interactions(lambda rows: self._reporter.report("extract", 0.0, rows=rows))
+        self._facts[DAYS] = by_day(rows.times)
         return dataset.described(dataset.prepare(rows), self._source)
 
     def _held_out(self, data: TrainingData, plan: Plan) -> Holdout | None:
@@ -131,10 +135,10 @@ class Course:
             sys.stderr.write(f"not compared with the active model: {error}\n")
             return None
 
-    def _published(self, plan: Plan, data: TrainingData, exported: Exported, facts: dict[str, Json]) -> Manifest:
+    def _published(self, plan: Plan, data: TrainingData, exported: Exported) -> Manifest:
         self._reporter.report("export", 0.0)
         with self._store.stage() as staging:
-            return self._publish(staging, plan, data, replace(exported, facts=exported.facts | facts))
+            return self._publish(staging, plan, data, replace(exported, facts=exported.facts | self._facts))
 
     def _publish(self, staging: Staging, plan: Plan, data: TrainingData, exported: Exported) -> Manifest:
         exported.write(staging.path)

@@ -97,12 +97,14 @@ class Reporter:
         spans: where each phase begins and ends.
         fits: the phase that `fit` stands for: a model that is fitted once more does not know that it is.
         ndcg: of the model, once it is evaluated.
+        losses: of each epoch of the model that was fitted last in a phase, the last that was heard of it.
     """
 
     def __init__(self, send: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
         self.spans = FITTED_ONCE
         self.fits: Phase = "fit"
         self.ndcg: float | None = None
+        self.losses: dict[Phase, dict[int, float]] = {}
         self._send = send
         self._clock = clock
         self._began = clock()
@@ -125,6 +127,7 @@ class Reporter:
         phase = self.fits if phase == "fit" else phase
         start, end = self.spans[phase]
         with self._lock:
+            self._remember(phase, epoch, loss)
             # The share never falls, not even when a loop runs once more than its model says.
             self._share = max(self._share, start + (end - start) * min(done, 1.0))
             now = self._clock()
@@ -134,6 +137,12 @@ class Reporter:
             self._phase = phase
             left = self._seconds_left(now)
             self._send(Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, left))
+
+    def _remember(self, phase: Phase, epoch: int | None, loss: float | None) -> None:
+        if epoch is None:  # a model begins
+            self.losses[phase] = {}
+        elif loss is not None:
+            self.losses.setdefault(phase, {})[epoch] = loss
 
     def _seconds_left(self, now: float) -> float | None:
         if self._share < _LEAST_SHARE:
