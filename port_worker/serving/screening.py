@@ -8,7 +8,7 @@ fifth of the time for one user, half of it for 64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,19 +118,8 @@ class ScreenedRanking:
         ns: Sequence[int],
         step: int,
     ) -> Iterator[Ranked | None]:
-        """Of so many users that there is something to gain from scoring what is left of several passes at once."""
-        found: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
-        lost: list[bool] = []
-        for start in range(0, len(ns), step):
-            part = slice(start, start + step)
-            if start:
-                yield None
-            kept = Contenders(ns[part], len(self._blocks))
-            yield from self._screen(coded.part(part), Masks(banned[part], allowed[part]), kept)
-            rows, users = kept.take()
-            found.append((rows, users + start))
-            lost += kept.lost.tolist()
-        rows, users = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        """Of several passes of `step` users each, whose findings are scored together."""
+        rows, users, lost = yield from self._contenders(coded, banned, allowed, ns, step)
         for scores in products(self._items, rows, coded.wide, users):
             if scores is None:
                 yield None
@@ -143,6 +132,29 @@ class ScreenedRanking:
                 yield from self._exact.rank_vectors(vector, banned[some], allowed[some], ns[some])
             else:
                 yield one
+
+    def _contenders(
+        self,
+        coded: Quantised,
+        banned: Sequence[NDArray[np.intp]],
+        allowed: Sequence[Allowed],
+        ns: Sequence[int],
+        step: int,
+    ) -> Generator[None, None, tuple[NDArray[np.intp], NDArray[np.intp], list[bool]]]:
+        """(rows, users) of what may be among the best, and for whom bounds tell too little."""
+        found: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
+        lost: list[bool] = []
+        for start in range(0, len(ns), step):
+            part = slice(start, start + step)
+            if start:
+                yield None
+            kept = Contenders(ns[part], len(self._blocks))
+            yield from self._screen(coded.part(part), Masks(banned[part], allowed[part]), kept)
+            rows, users = kept.take()
+            found.append((rows, users + start))
+            lost += kept.lost.tolist()
+        rows, users = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return rows, users, lost
 
     def _rank_alone(
         self, block: QuantisedBlock, coded: Quantised, banned: NDArray[np.intp], allowed: Allowed, n: int
