@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from port_worker.training import lifeline
+from port_worker.training import lifeline, memory
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Reporter
 
@@ -28,14 +28,17 @@ def main(life_line: int, messages: int) -> NoReturn:
         os._exit(1)
     assert isinstance(job, Job)
     lifeline.watch(life_line)
-    outcome = attempt(lambda: train(job, Reporter(lambda progress: _send(messages, progress))))
+    memory.offer_to_the_kernel()
+    if job.memory_limit is not None:
+        memory.refuse_beyond(job.memory_limit)
+    outcome = attempt(lambda: train(job, Reporter(lambda progress: _send(messages, progress))), job.memory_limit)
     _send(messages, outcome)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0 if isinstance(outcome, Done) else 1)  # no tear-down of TensorFlow, which takes a while
 
 
-def attempt(work: Callable[[], Done]) -> Done | Failed:
+def attempt(work: Callable[[], Done], memory_limit: int | None = None) -> Done | Failed:
     """What became of the work, whatever it raises; the traceback goes to stderr.
 
     Also what is no Exception: Rust's PanicException of LibRecommender's extensions, and a library's SystemExit.
@@ -44,6 +47,8 @@ def attempt(work: Callable[[], Done]) -> Done | Failed:
         return work()
     except BaseException as error:  # noqa: BLE001  the process ends with this report
         traceback.print_exc()
+        if isinstance(error, MemoryError) and memory_limit is not None:
+            return Failed.of_memory(memory_limit, memory.peak_bytes())
         return failure(error)
 
 

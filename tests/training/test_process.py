@@ -21,7 +21,7 @@ from port_worker.training.progress import Progress
 from tests.peers.trainer import DONE
 from tests.training.processes import ends_within, gone
 
-Start = Callable[[str], TrainerProcess]
+Start = Callable[..., TrainerProcess]
 DEADLINE_S = 30
 
 
@@ -34,9 +34,10 @@ def log(tmp_path: Path) -> Path:
 def start(tmp_path: Path, log: Path) -> Iterator[Start]:
     started: list[TrainerProcess] = []
 
-    def start(kind: str) -> TrainerProcess:
+    def start(kind: str, memory_limit: int | None = None) -> TrainerProcess:
         command = [sys.executable, "-m", "tests.peers.trainer", kind]
-        started.append(TrainerProcess.start(Job("csv:none", str(tmp_path / "models"), "ALS", {}), log, command))
+        job = Job("csv:none", str(tmp_path / "models"), "ALS", {}, memory_limit=memory_limit)
+        started.append(TrainerProcess.start(job, log, command))
         return started[-1]
 
     yield start
@@ -95,6 +96,37 @@ def test_a_killed_trainer_is_reported_with_its_signal(start: Start) -> None:
     failure = failed(start("kills-itself"))
     assert (failure.code, failure.details["exit_status"]) == ("training_failed", -signal.SIGKILL)
     assert "SIGKILL" in failure.message
+
+
+LIMIT = 200 << 20
+"""More than a stand-in takes, less than it takes with what it allocates."""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what processes take is read from /proc")
+@pytest.mark.parametrize("kind", ["allocates", "allocates-in-a-child"])
+def test_a_trainer_that_takes_too_much_is_ended(start: Start, log: Path, kind: str) -> None:
+    trainer = start(kind, LIMIT)
+    failure = failed(trainer)
+    peak = failure.details.pop("peak_bytes")
+    assert LIMIT < peak < 3 * LIMIT
+    assert failure.details == {"reason": "memory", "limit_bytes": LIMIT, "log": str(log)}
+    assert (failure.code, gone(trainer.pid)) == ("training_failed", True)
+    assert f"expected at most 200 MiB of memory, got {peak >> 20} MiB" in failure.message
+
+
+def test_a_request_that_cannot_be_is_told_as_memory_too(start: Start, log: Path) -> None:
+    failure = failed(start("asks-for-too-much", LIMIT))
+    assert (failure.code, failure.details["reason"], failure.details["limit_bytes"]) == (
+        *("training_failed", "memory"),
+        LIMIT,
+    )
+    assert failure.details["peak_bytes"] < LIMIT
+    assert "MemoryError" in log.read_text()
+
+
+def test_within_its_limit_a_trainer_is_left_alone(start: Start) -> None:
+    *_, last = hear(start("prints-everywhere", LIMIT))
+    assert last == DONE
 
 
 def test_a_trainer_that_ends_without_a_word_is_reported_with_its_last_line(start: Start, log: Path) -> None:
