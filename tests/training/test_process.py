@@ -98,6 +98,9 @@ def test_a_killed_trainer_is_reported_with_its_signal(start: Start) -> None:
     assert "SIGKILL" in failure.message
 
 
+LIMIT_OF_A_TRAINING = 1536 << 20
+"""More than LibRecommender takes, and less than TensorFlow reserves."""
+
 LIMIT = 200 << 20
 """More than a stand-in takes, less than it takes with what it allocates."""
 
@@ -247,10 +250,20 @@ def test_a_trainer_that_cannot_be_started_is_an_error(tmp_path: Path, log: Path)
 class TestTheRealTrainer:
     """From a file to a version in the store, by the command that the worker uses."""
 
-    def run(self, source: str, tmp_path: Path, log: Path, **params: object) -> list[TrainerMessage]:
+    def run(
+        self,
+        source: str,
+        tmp_path: Path,
+        log: Path,
+        *,
+        budget_s: float | None = None,
+        activate: str = "gated",
+        **params: object,
+    ) -> list[TrainerMessage]:
         from port_worker.training.catalogue import validate
 
-        job = Job(source, str(tmp_path / "models"), "ALS", validate("ALS", params))
+        models, valid = str(tmp_path / "models"), validate("ALS", params)
+        job = Job(source, models, "ALS", valid, budget_s=budget_s, activate=activate, memory_limit=LIMIT_OF_A_TRAINING)
         trainer = TrainerProcess.start(job, log)
         try:
             return hear(trainer)
@@ -274,6 +287,17 @@ class TestTheRealTrainer:
         assert manifest.params["n_epochs"] == 3
         assert "LibRecommender" in manifest.libraries
         assert ModelStore(tmp_path / "models").active() is None
+
+    def test_a_budget_that_is_over_leaves_an_epoch_and_fits_once_more_as_many(self, tmp_path: Path, log: Path) -> None:
+        rows = "".join(f"{user},{item},1,{user + item}\n" for user in range(120) for item in range(user % 3, 12, 2))
+        (tmp_path / "visits.csv").write_text("user,item,label,time\n" + rows)
+        *progress, done = self.run(
+            f"csv:{tmp_path / 'visits.csv'}", tmp_path, log, budget_s=0.001, activate="force", n_epochs=50
+        )
+        assert isinstance(done, Done), done
+        assert done.reason.endswith("; 1 of 50 epochs of ALS in the budget of 0.001 s")
+        assert ModelStore(tmp_path / "models").read(done.version).facts["epochs"] == {"ALS": 1}
+        assert {"fit", "final_fit"} < {one.phase for one in progress if isinstance(one, Progress)}
 
     @pytest.mark.parametrize(
         ("content", "code"),
