@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from port_worker.training import lifeline, memory
+from port_worker.training.journal import Journal
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Reporter
 
@@ -31,7 +32,11 @@ def main(life_line: int, messages: int) -> NoReturn:
     memory.offer_to_the_kernel()
     if job.memory_limit is not None:
         memory.refuse_beyond(job.memory_limit)
-    outcome = attempt(lambda: train(job, Reporter(lambda progress: _send(messages, progress))), job.memory_limit)
+    journal = Journal()
+    journal.begin(job)
+    reporter = Reporter(lambda progress: _send(messages, progress), journal=journal.hear)
+    outcome = attempt(lambda: train(job, reporter), job.memory_limit)
+    journal.end(outcome)
     _send(messages, outcome)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -85,8 +85,6 @@ def _als(_model: Any, hear: Hear, gate: _Gate) -> list[_Replacement]:
         if gate.opens():
             hear(gate.epochs - 1, None)
         yield
-        if not gate.closed:
-            hear(gate.epochs, None)
 
     def als_update(**arguments: object) -> None:
         if not gate.closed:

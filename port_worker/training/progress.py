@@ -101,7 +101,9 @@ class StageReporter:
 
 
 class Reporter:
-    """Passes progress on to `send`, not too often. Any thread may report: gensim reads its corpus on one of its own.
+    """Passes progress on to `send`, not too often, and all of it to `journal`.
+
+    Any thread may report: gensim reads its corpus on one of its own.
 
     Attributes:
         spans: where each phase begins and ends.
@@ -111,13 +113,19 @@ class Reporter:
         budget: which epochs may begin.
     """
 
-    def __init__(self, send: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        send: Callable[[Progress], None],
+        clock: Callable[[], float] = time.monotonic,
+        journal: Callable[[Progress], None] | None = None,
+    ) -> None:
         self.spans = FITTED_ONCE
         self.fits: Phase = "fit"
         self.ndcg: float | None = None
         self.losses: dict[Phase, dict[int, float]] = {}
         self.budget = Budget()
         self._send = send
+        self._journal = journal
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
@@ -143,12 +151,15 @@ class Reporter:
             # The share never falls, not even when a loop runs once more than its model says.
             self._share = max(self._share, start + (end - start) * min(done, 1.0))
             now = self._clock()
-            if now < self._due and phase == self._phase and self._share < 1.0:
+            is_due = now >= self._due or phase != self._phase or self._share >= 1.0
+            if not is_due and self._journal is None:
                 return
-            self._due = now + INTERVAL_S
-            self._phase = phase
-            left = self._seconds_left(now)
-            self._send(Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, left))
+            progress = Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, self._seconds_left(now))
+            if self._journal is not None:
+                self._journal(progress)
+            if is_due:
+                self._due, self._phase = now + INTERVAL_S, phase
+                self._send(progress)
 
     def _remember(self, phase: Phase, epoch: int | None, loss: float | None) -> None:
         if epoch is None:  # a model begins
