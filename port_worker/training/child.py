@@ -9,20 +9,18 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from port_worker.training import lifeline, memory
+from port_worker.training import lifeline, memory, priority
 from port_worker.training.journal import Journal
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Reporter
 
-_NICE = 19
 _SHOWN_CHARACTERS = 500
 
 
 def main(life_line: int, messages: int) -> NoReturn:
     """Take a job from `life_line`, do it, send messages to `messages`; never returns."""
     lifeline.die_with_parent()
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)  # what answers requests goes first
+    priority.give_way()
     try:
         job = decode(lifeline.read_line(life_line))
     except lifeline.ParentGoneError:
