@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from port_worker.evaluation.policy import GatePolicy
+from port_worker.training import memory
 from protocol.codec import CODECS
 from protocol.limits import Limits
 
@@ -62,6 +63,10 @@ class Settings:
     below the active model's. PORT_WORKER_GATE_MINIMUM_USERS: with fewer nothing is judged. PORT_WORKER_FINAL_FIT:
     whether a model that was good enough is fitted once more with what was held out, `yes` or `no`."""
 
+    trainer_memory: int | None = None
+    """Bytes that a training may have resident, None for no limit. PORT_WORKER_TRAINER_MEMORY: `4GiB`, bytes, a share of
+    the memory that there is (75% where nobody says), or `none`."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -106,6 +111,9 @@ def settings(
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
         threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
         gate=_gate(environ),
+        trainer_memory=memory.parse_limit(
+            "PORT_WORKER_TRAINER_MEMORY", environ.get("PORT_WORKER_TRAINER_MEMORY") or memory.SHARE
+        ),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 

@@ -73,6 +73,7 @@ class Retraining:
                 arguments.budget_s,
                 str(arguments.activate),
                 self._settings.gate,
+                self._settings.trainer_memory,
             )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:

@@ -43,7 +43,7 @@ ARROWS = {
     "port_worker.recording": {"protocol"},
     "port_worker.status": {"port_worker.scheduler"},
     "port_worker.allocator": {"protocol"},
-    "port_worker.config": {"protocol", "port_worker.evaluation.policy"},
+    "port_worker.config": {"protocol", "port_worker.evaluation.policy", "port_worker.training.memory"},
     "port_worker.loop": {
         *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
     },

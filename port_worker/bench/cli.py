@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from port_worker.bench.codec import cli as codec
 from port_worker.bench.output import check_writable, write_json
+from port_worker.bench.scenario import MOST_TIMES, SCENARIOS, TRAINED
 from port_worker.bench.serving import cli as serving
 from port_worker.bench.slo import DEFAULTS, parse
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 MET, UNUSABLE, NO_WORKER, BREACHED, INTERRUPTED = 0, 2, 3, 99, 130
 _CALLER_CODES = ("unknown_algorithm", "invalid_hyperparameter", "algorithm_unavailable", "training_unavailable")
 
-_EPILOG = """Exit status: 0 every --slo is met; 99 one is breached, or the --retrain failed; 2 unusable arguments or
+_EPILOG = """Exit status: 0 every --slo is met; 99 one is breached, a goal of the --scenario is, or the retrain
+failed; 2 unusable arguments or
 source; 3 no worker. Calls are sent at their due times whatever the worker does, and a latency runs from the due time to
 the answer."""
 
@@ -82,7 +84,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cold", metavar="SHARE", type=_number(0, 1), default=0.0, help="share of unknown users, 0 to 1 (default: 0)")
     add("--seed", metavar="S", type=_integer(0, 2**63 - 1), default=7, help="of the choice of users (default: 7)")
     add("--deadline", metavar="MS", type=_integer(1, 86_400_000), help="deadline sent with each call (default: none)")
-    add("--retrain", action="store_true", help="retrain in the middle; the run is longer by the time that this takes")
+    add(
+        "--retrain",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="train NAME in the middle (default: as --algorithm); the run is longer by the time that this takes",
+    )
+    add(
+        "--scenario",
+        choices=SCENARIOS,
+        help=f"retrain: while the worker serves, {TRAINED} (or what --retrain names) is trained and only stored; "
+        f"p99 may be {MOST_TIMES:g} times that before, and nothing may fail",
+    )
     add("--algorithm", metavar="NAME", help="train this if another is active, and in --retrain (default: the worker's)")
     add("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
     add("--source", metavar="SPEC", help="sqlite:, csv: or parquet:PATH, or a path (default: the seeded world)")
@@ -123,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(NO_WORKER, f"no worker: {error}")
     except KeyboardInterrupt:
         return _refuse(INTERRUPTED, "interrupted")
-    return MET if summary["slo_met"] else BREACHED
+    return MET if summary["slo_met"] and summary.get("goals_met", True) else BREACHED
 
 
 def _drive(args: argparse.Namespace, home: Path) -> dict[str, Any]:
@@ -136,7 +150,7 @@ def _drive(args: argparse.Namespace, home: Path) -> dict[str, Any]:
 
 
 def _load(args: argparse.Namespace, host: WorkerHost, users: list[Id]) -> dict[str, Any]:
-    from port_worker.bench import prepare, progress
+    from port_worker.bench import progress
     from port_worker.bench.load import Load
     from port_worker.bench.retraining import Retraining
     from port_worker.bench.schedule import NS, Schedule
@@ -145,7 +159,8 @@ def _load(args: argparse.Namespace, host: WorkerHost, users: list[Id]) -> dict[s
 
     schedule = Schedule(args.rate, args.warmup, args.duration)
     half_ns = round((args.warmup + args.duration / 2) * NS)
-    retraining = Retraining(half_ns, prepare.retrain_args(args.algorithm)) if args.retrain else None
+    asked = _retrain_args(args)
+    retraining = None if asked is None else Retraining(half_ns, asked)
     watched = sys.stderr.isatty()
     progress.say(f"{args.rate:g} calls a second for {args.duration:g} s, after a warm-up of {args.warmup:g} s")
     load = Load(
@@ -162,7 +177,27 @@ def _load(args: argparse.Namespace, host: WorkerHost, users: list[Id]) -> dict[s
     summary = summarize(measured, schedule, retraining, args.slo or [parse(text) for text in DEFAULTS])
     workload = {"users": len(users), "n": args.n, "cold": args.cold, "seed": args.seed, "deadline_ms": args.deadline}
     workload["codec"] = args.codec
-    return summary | {"workload": workload, "worker": _worker(host)}
+    judged = {} if args.scenario is None else _judged(summary)
+    return summary | judged | {"workload": workload, "worker": _worker(host)}
+
+
+def _retrain_args(args: argparse.Namespace) -> dict[str, Any] | None:
+    """Of the retrain in the middle; None for none."""
+    from port_worker.bench.prepare import retrain_args
+
+    if args.scenario is not None:
+        return retrain_args(args.retrain or TRAINED, "never")
+    return None if args.retrain is None else retrain_args(args.retrain or args.algorithm)
+
+
+def _judged(summary: dict[str, Any]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from port_worker.bench.goals import are_met
+    from port_worker.bench.scenario import goals
+
+    found = goals(summary)
+    return {"goals": [asdict(goal) for goal in found], "goals_met": are_met(found)}
 
 
 def _worker(host: WorkerHost) -> dict[str, Any] | None:

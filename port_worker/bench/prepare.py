@@ -10,6 +10,7 @@ from port_worker.bench.workload import Id
 from port_worker.config import settings
 from port_worker.host import WorkerHost, worker_command
 from port_worker.sources.registry import open_source
+from protocol.atoms import Atom
 from protocol.codec import codec as codec_named
 
 _HELLO_TIMEOUT_S = 60.0  # a first start writes the seeded world
@@ -29,12 +30,14 @@ def ensure_model(host: WorkerHost, algorithm: str | None) -> None:
     if model is not None and algorithm in (None, model["algorithm"]):
         return
     with training(algorithm) as on_progress:
-        host.call("retrain", retrain_args(algorithm), timeout=_TRAINING_LIMIT_S, on_progress=on_progress)
+        args = retrain_args(algorithm, "force")  # there is to be something to measure, however good it is
+        host.call("retrain", args, timeout=_TRAINING_LIMIT_S, on_progress=on_progress)
 
 
-def retrain_args(algorithm: str | None) -> dict[str, Any]:
-    """Arguments of the op `retrain`; the worker's own default when None."""
-    return {} if algorithm is None else {"algorithm": algorithm}
+def retrain_args(algorithm: str | None, activate: str | None = None) -> dict[str, Any]:
+    """Arguments of the op `retrain`; the worker's own default for None."""
+    chosen = {} if algorithm is None else {"algorithm": algorithm}
+    return chosen if activate is None else {**chosen, "activate": Atom(activate)}
 
 
 def known_users(home: Path, source: str | None, count: int) -> list[Id]:

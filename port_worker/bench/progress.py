@@ -30,9 +30,20 @@ def training(algorithm: str | None) -> Iterator[Callable[[dict[str, Any]], None]
         task = bar.add_task(title, total=1.0)
 
         def show(facts: dict[str, Any]) -> None:
-            bar.update(task, completed=facts.get("share") or 0.0, description=f"{title}: {facts['phase']}")
+            bar.update(task, completed=facts.get("share") or 0.0, description=f"{title}: {standing(facts)}")
 
         yield show
+
+
+def standing(facts: dict[str, Any]) -> str:
+    """The phase, and what is known besides: `final_fit, ndcg 0.1234, 12 s left`."""
+    ndcg, left = facts.get("ndcg"), facts.get("seconds_left")
+    known = [
+        facts["phase"],
+        None if ndcg is None else f"ndcg {ndcg:.4f}",
+        None if left is None else f"{left:.0f} s left",
+    ]
+    return ", ".join(part for part in known if part is not None)
 
 
 def _phase_lines(title: str) -> Callable[[dict[str, Any]], None]:
@@ -41,7 +52,7 @@ def _phase_lines(title: str) -> Callable[[dict[str, Any]], None]:
     def show(facts: dict[str, Any]) -> None:
         if facts["phase"] not in seen:
             seen.add(facts["phase"])
-            say(f"{title}: {facts['phase']}")
+            say(f"{title}: {standing(facts)}")
 
     return show
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 _COLUMNS = ("p50", "p90", "p99", "p999", "max")
 _HEADS = ("p50", "p90", "p99", "p99.9", "max")
+_MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "not judged"}
 
 
 def show(summary: Mapping[str, Any], stream: IO[str]) -> None:
@@ -22,6 +23,8 @@ def show(summary: Mapping[str, Any], stream: IO[str]) -> None:
     for verdict in summary["slo"]:
         mark = "[green]met[/green]" if verdict["met"] else "[red]breached[/red]"
         console.print(f"slo {verdict['expression']}: {mark}")
+    for goal in summary.get("goals", ()):
+        console.print(f"goal {goal['text']}: {goal['observed']}, {_MARKS[goal['met']]}")
 
 
 def _load(summary: Mapping[str, Any]) -> Table:

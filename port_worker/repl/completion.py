@@ -127,7 +127,9 @@ def _keys(name: str, typed: str) -> Iterator[Completion]:
 
 
 def _names(algorithm: str) -> list[str]:
-    return [each.name for each in ALGORITHMS[algorithm].parameters] if algorithm in ALGORITHMS else []
+    if algorithm not in ALGORITHMS:
+        return []
+    return [each.name for each in ALGORITHMS[algorithm].parameters if each.name not in options.RETRAIN]
 
 
 def _starting(candidates: Iterable[str], typed: str) -> Iterator[Completion]:

@@ -79,7 +79,7 @@ COMMANDS: dict[str, Command] = {
         Command("users [N]", "some users to try", commands.users),
         Command("retrain [ALGORITHM | RETRIEVER+RANKER] [KEY=VALUE ...]",
                 "train a model, which then answers; of two stages: retriever.KEY=VALUE, candidates=N",
-                telling.retrain, ("stages",)),
+                telling.retrain, ("stages",), options.RETRAIN),
         Command("algorithms [NAME]", "what can be trained, or the keys of one", commands.algorithms, ("algorithm",)),
         Command("models", "the model versions, newest first", commands.models),
         Command("status", "what the worker says of itself", commands.status),

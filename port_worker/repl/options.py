@@ -8,6 +8,7 @@ from typing import TypeAlias
 from port_worker.repl import arguments
 from port_worker.repl.arguments import UsageError
 from port_worker.repl.errors import CommandError
+from port_worker.repl.training import OF_THE_CALL
 from port_worker.sources.base import Source
 from port_worker.sources.columns import Id
 from protocol.atoms import Atom
@@ -109,6 +110,7 @@ _READERS: Mapping[str, Reader] = {
 RECOMMEND = ("kinds", "diversity", "recent", "exclude", "features", "filter_consumed")
 MANY = ("n", "sample", "kinds", "exclude", "filter_consumed")
 SIMILAR = ("metric", "kinds", "exclude")
+RETRAIN = OF_THE_CALL
 
 DESCRIBED: Mapping[str, tuple[str, str]] = {
     "n": ("n=N", "how many items each; 10 where it is not said"),
@@ -120,11 +122,22 @@ DESCRIBED: Mapping[str, tuple[str, str]] = {
     "diversity": ("diversity=D", "from 0, by score alone, to 1, as unlike each other as can be"),
     "features": ("features=NAME:VALUE,...", "what is known of a user who is new, such as platform:mobile"),
     "metric": ("metric=dot", "by the product of the vectors; else by the cosine"),
+    "mode": ("mode=full", "from nothing; warm: from the active model; incremental: that, and only what is newer"),
+    "activate": ("activate=gated", "to answer if it is good enough; force: in any case; never: it is only stored"),
+    "source": ("source=NAME", "which of the sources that the worker's configuration names"),
+    "epochs": ("epochs=N", "in place of n_epochs, of each of two stages"),
+    "seed": ("seed=N", "the same seed gives the same model, of most algorithms; of each of two stages"),
+    "budget_s": ("budget_s=SECONDS", "about how long it may take: as many epochs as fit in, at least one"),
 }
 """How each option is written, and what it does."""
 
 OF_ITEMS = frozenset(name for name, read in _READERS.items() if read is items)
 """Options whose values are items."""
 
-VALUES: Mapping[str, tuple[str, ...]] = {"metric": ("cosine", "dot"), "filter_consumed": ("true", "false")}
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "metric": ("cosine", "dot"),
+    "filter_consumed": ("true", "false"),
+    "mode": ("full", "warm", "incremental"),
+    "activate": ("gated", "force", "never"),
+}
 """What an option may be, where that is a few words."""

@@ -25,7 +25,7 @@ def report_to(stream: TextIO) -> Report:
 
 
 def standing(progress: Mapping[str, Any]) -> str:
-    """Rows, epoch and loss, as far as the trainer knows them: `epoch 3/10  loss 0.1234`."""
+    """Rows, epoch, loss, ndcg and the time left, as far as the trainer knows them: `epoch 3/10  loss 0.1234`."""
     parts = []
     if progress.get("rows") is not None:
         parts.append(f"{progress['rows']:,} rows")
@@ -34,6 +34,10 @@ def standing(progress: Mapping[str, Any]) -> str:
         parts.append(f"epoch {progress['epoch']}{of}")
     if progress.get("loss") is not None:
         parts.append(f"loss {progress['loss']:.4g}")
+    if progress.get("ndcg") is not None:
+        parts.append(f"ndcg {progress['ndcg']:.4f}")
+    if progress.get("seconds_left") is not None:
+        parts.append(f"{progress['seconds_left']:.0f} s left")
     return "  ".join(parts)
 
 

@@ -197,14 +197,22 @@ class Users:
 
 @dataclass(frozen=True)
 class Trained:
-    """What `retrain` answered."""
+    """What `retrain` answered.
+
+    activated: whether it answers now, or why not, says `reason`. evaluation: as SPEC.md has it; None where nothing was
+    held out to measure by.
+    """
 
     version: str
     algorithm: str
+    mode: str
     rows: int
     users: int
     items: int
     duration_ms: int
+    activated: bool
+    reason: str
+    evaluation: dict[str, Any] | None
 
 
 @dataclass(frozen=True)

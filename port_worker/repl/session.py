@@ -140,7 +140,7 @@ class Session:
             return
         else:
             self.report.note(f"the model is {model['algorithm']}: training {self.algorithm}")
-        self.retrain(self.algorithm, {})
+        self.retrain(self.algorithm, {"activate": "force"})  # whoever tries it wants an answer, however good it is
 
     def retrain(self, algorithm: str, params: Mapping[str, object]) -> dict[str, Any]:
         """Train, showing how far it is. Raises what `call` and `retrain_arguments` do."""

@@ -18,7 +18,9 @@ from port_worker.repl import results
 from port_worker.repl.render import printable
 
 _UNBOUNDED = 100_000  # columns where nobody looks through a window: then nothing is wrapped or cut
-_NUMBERS = {"rank", "score", "speaks for it", "weight", "rows", "users", "items", "size", "found"}
+_NUMBERS = {"rank", "score", "speaks for it", "weight", "rows", "users", "items", "size", "found"} | {
+    *("recall", "ndcg", "map", "coverage", "novelty")
+}
 _WHOLE = _NUMBERS | {"time (UTC)", "how", "kind", "key", "algorithm", "source", "extra"}
 
 
@@ -170,9 +172,28 @@ def _(result: results.Users) -> list[Table | Text]:
 @parts.register
 def _(result: results.Trained) -> list[Table | Text]:
     learnt = f"{result.rows:,} rows, {result.users:,} users, {result.items:,} items"
-    return [
-        _text(f"trained {result.algorithm} in {duration(result.duration_ms / 1000)}: {learnt}; model {result.version}")
+    how = "" if result.mode == "full" else f" ({result.mode})"
+    took = duration(result.duration_ms / 1000)
+    lines: list[Table | Text] = [
+        _text(f"trained {result.algorithm}{how} in {took}: {learnt}; model {result.version}"),
+        _text(f"{'it answers now' if result.activated else 'it does not answer'}: {result.reason}"),
     ]
+    return lines if result.evaluation is None else [*lines, _evaluation(result.evaluation)]
+
+
+_MEASURED = ("recall", "ndcg", "map", "coverage", "novelty")
+
+
+def _evaluation(found: dict[str, Any]) -> Table:
+    """A row for each that was measured, the means over the users."""
+    cutoff = found["cutoff"]
+    columns = [f"{name}@{cutoff}" if name in ("recall", "ndcg", "map") else name for name in _MEASURED]
+    rows = [
+        (name, *(f"{found[name][measure]:.{2 if measure == 'novelty' else 4}f}" for measure in _MEASURED))
+        for name in ("candidate", "active", "popularity")
+        if found[name] is not None
+    ]
+    return _table(["", *columns], rows, f"of {_counted(found['users'], 'user')}")
 
 
 @parts.register
@@ -322,7 +343,8 @@ def _table(columns: list[str], rows: Iterable[tuple[object, ...]], title: str | 
     table.spare = spare
     for name in columns:
         # In a narrow window names and what a user copies go on in the next line; nothing else is worth that.
-        table.add_column(name, justify="right" if name in _NUMBERS else "left", overflow="fold", no_wrap=name in _WHOLE)
+        of = name.partition("@")[0]  # a measure's cutoff
+        table.add_column(name, justify="right" if of in _NUMBERS else "left", overflow="fold", no_wrap=of in _WHOLE)
     for row in rows:
         table.add_row(*(_text(_value(cell)) for cell in row))
     return table

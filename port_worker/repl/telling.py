@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from port_worker.repl import arguments
 from port_worker.repl.cards import item_cards, user_card
 from port_worker.repl.results import Fed, NamedItem, Trained, Visibility
@@ -43,10 +45,9 @@ def _visibility(session: Session, words: list[str], op: str) -> Visibility:
 
 
 def retrain(session: Session, words: list[str]) -> Trained:
-    """Train a model, which then answers."""
+    """Train a model, which then answers if it is good enough."""
     named = bool(words) and "=" not in words[0]
     algorithm = canonical(words[0]) if named else session.algorithm
     params = arguments.parameters(words[1:] if named else words)
     reply = session.retrain(algorithm, params)
-    counts = (reply[key] for key in ("rows", "users", "items", "duration_ms"))
-    return Trained(reply["version"], reply["algorithm"], *counts)
+    return Trained(**{field.name: reply[field.name] for field in fields(Trained)})

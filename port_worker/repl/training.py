@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from port_worker.repl.arguments import UsageError
 from port_worker.repl.errors import CommandError
 from port_worker.training.catalogue import ALGORITHMS
+from protocol.atoms import Atom
 
 JOINED = "+"
 OF_RETRIEVER = "retriever."
 CANDIDATES = "candidates"
+OF_THE_CALL = ("mode", "activate", "source", "epochs", "seed", "budget_s")
+"""Keys that are arguments of the call itself, of one algorithm and of two alike."""
+
+_ATOMS = ("mode", "activate")
 
 
 def canonical(name: str) -> str:
@@ -44,8 +49,20 @@ def stages(kind: str) -> list[str]:
 def retrain_arguments(algorithm: str, params: Mapping[str, object]) -> dict[str, object]:
     """The call's arguments. Of two stages, `retriever.NAME` in `params` is the retriever's, `candidates` neither's.
 
-    Raises UsageError for what does not go together.
+    What is not OF_THE_CALL are hyper-parameters. Raises UsageError for what does not go together.
     """
+    general = {key: _of_the_call(key, value) for key, value in params.items() if key in OF_THE_CALL}
+    return general | _fitted(algorithm, {key: value for key, value in params.items() if key not in OF_THE_CALL})
+
+
+def _of_the_call(key: str, value: object) -> object:
+    """As the worker takes it, which judges it."""
+    if key in _ATOMS:
+        return Atom(str(value))
+    return str(value) if key == "source" else value
+
+
+def _fitted(algorithm: str, params: Mapping[str, object]) -> dict[str, object]:
     retriever, joined, ranker = algorithm.partition(JOINED)
     of_retriever = {key: value for key, value in params.items() if key.startswith(OF_RETRIEVER)}
     if not joined:

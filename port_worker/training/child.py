@@ -9,33 +9,39 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from port_worker.training import lifeline
+from port_worker.training import lifeline, memory, priority
+from port_worker.training.journal import Journal
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Reporter
 
-_NICE = 19
 _SHOWN_CHARACTERS = 500
 
 
 def main(life_line: int, messages: int) -> NoReturn:
     """Take a job from `life_line`, do it, send messages to `messages`; never returns."""
     lifeline.die_with_parent()
-    with contextlib.suppress(OSError):
-        os.nice(_NICE)  # what answers requests goes first
+    priority.give_way()
     try:
         job = decode(lifeline.read_line(life_line))
     except lifeline.ParentGoneError:
         os._exit(1)
     assert isinstance(job, Job)
     lifeline.watch(life_line)
-    outcome = attempt(lambda: train(job, Reporter(lambda progress: _send(messages, progress))))
+    memory.offer_to_the_kernel()
+    if job.memory_limit is not None:
+        memory.refuse_beyond(job.memory_limit)
+    journal = Journal()
+    journal.begin(job)
+    reporter = Reporter(lambda progress: _send(messages, progress), journal=journal.hear)
+    outcome = attempt(lambda: train(job, reporter), job.memory_limit)
+    journal.end(outcome)
     _send(messages, outcome)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0 if isinstance(outcome, Done) else 1)  # no tear-down of TensorFlow, which takes a while
 
 
-def attempt(work: Callable[[], Done]) -> Done | Failed:
+def attempt(work: Callable[[], Done], memory_limit: int | None = None) -> Done | Failed:
     """What became of the work, whatever it raises; the traceback goes to stderr.
 
     Also what is no Exception: Rust's PanicException of LibRecommender's extensions, and a library's SystemExit.
@@ -44,6 +50,8 @@ def attempt(work: Callable[[], Done]) -> Done | Failed:
         return work()
     except BaseException as error:  # noqa: BLE001  the process ends with this report
         traceback.print_exc()
+        if isinstance(error, MemoryError) and memory_limit is not None:
+            return Failed.of_memory(memory_limit, memory.peak_bytes())
         return failure(error)
 
 

@@ -17,6 +17,7 @@ from port_worker.store.errors import StoreError
 from port_worker.store.manifest import Manifest
 from port_worker.store.models import ModelStore, Staging
 from port_worker.training import dataset, fit, two_stage
+from port_worker.training.budget import Budget, shortened
 from port_worker.training.dataset import TrainingData
 from port_worker.training.exported import Exported
 from port_worker.training.history import DAYS, LOSSES, by_day, losses
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 FINAL_FIT = "final_fit"
 """The fact whether a version has also learnt what was held out."""
+
+EPOCHS = "epochs"
+"""The fact how many epochs each algorithm ran; fewer than `n_epochs` where the training's time was limited."""
 
 _RANKED_PAIRS = 100_000_000
 """Users times items that a network, which takes a microsecond for each, is asked about at most."""
@@ -58,6 +62,7 @@ class Course:
     def run(self) -> Done:
         """Everything from the source to the published version. Raises what the rooms raise."""
         started = time.monotonic()
+        self._reporter.budget = Budget(self._job.budget_s)
         data = self._extracted()
         plan = two_stage.fitting(self._job.plan, len(data.item_ids), len(data.user_ids))
         held = self._held_out(data, plan)
@@ -68,6 +73,7 @@ class Course:
         again = held is not None and self._job.gate.final_fit and (proved.verdict.passed or wanted)
         exported = self._fitted_again(plan, data) if again else proved.exported
         self._facts |= _facts(proved, held is None or again) | {LOSSES: losses(self._reporter.losses)}
+        self._facts[EPOCHS] = cast("Json", self._epochs(plan))
         manifest = self._published(plan, data, exported)
         self._reporter.report("export", 1.0)
         return Done(
@@ -79,7 +85,7 @@ class Course:
             duration_ms=round((time.monotonic() - started) * 1000),
             mode=self._job.mode,
             activate=wanted,
-            reason=_reason(self._job.activate, proved.verdict),
+            reason=_reason(self._job.activate, proved.verdict) + self._shortened(plan),
             evaluation=None if proved.evaluation is None else proved.evaluation.to_json(),
         )
 
@@ -97,6 +103,7 @@ class Course:
         if len(held.users) < gate.minimum_users:
             return None
         self._reporter.spans = FITTED_TWICE if gate.final_fit else FITTED_ONCE
+        self._reporter.budget.fits_to_come = 2 if gate.final_fit else 1
         return held
 
     def _proved(self, plan: Plan, data: TrainingData, held: Holdout | None) -> _Proved:
@@ -117,7 +124,19 @@ class Course:
 
     def _fitted_again(self, plan: Plan, data: TrainingData) -> Exported:
         self._reporter.fits = "final_fit"
+        self._reporter.budget.repeat()
         return self._trained(plan, data)
+
+    def _epochs(self, plan: Plan) -> dict[str, int]:
+        """How many epochs ran, of each of the plan's algorithms that has epochs."""
+        return dict(zip(plan.name.split("+"), self._reporter.budget.ran, strict=False))
+
+    def _shortened(self, plan: Plan) -> str:
+        if self._job.budget_s is None:
+            return ""
+        wanted = {plan.algorithm: plan.params, plan.retriever: plan.retriever_params}
+        ran = self._epochs(plan)
+        return shortened(self._job.budget_s, ran, {name: wanted[name].get("n_epochs") for name in ran})
 
     def _evaluated(self, plan: Plan, held: Holdout, exported: Exported) -> Evaluation:
         with self._store.stage() as staging:

@@ -76,7 +76,8 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports
     random.seed(seed)  # DeepWalk's walks and the sampler `unconsumed` draw from the process-wide generator
 
     def hear(epochs_done: float, loss: float | None) -> None:
-        running = min(int(epochs_done) + 1, epochs)
+        ended = loss is not None and epochs_done == int(epochs_done)  # the loss is that of the epoch before
+        running = min(int(epochs_done) + (not ended), epochs)
         reporter.report("fit", epochs_done / epochs, epoch=running, epochs=epochs, loss=loss)
 
     with _private_graph(chosen):
@@ -84,7 +85,7 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports
         weighted = chosen.family == "als"
         train_set, info = dataset.train_set(data, weighted=weighted, seed=seed, features=chosen.features)
         model = _new_model(chosen, params, info)
-        with listening(model, chosen.family, hear):
+        with listening(model, chosen.family, hear, reporter.may_begin):
             model.fit(train_set, neg_sampling=True, verbose=0)
         return model, exported(chosen, params, model, info, data)
 

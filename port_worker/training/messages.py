@@ -17,6 +17,7 @@ class Job:
     """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder.
 
     mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
+    memory_limit: bytes that the trainer and what it starts may have resident; None for no limit.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Job:
     budget_s: float | None = None
     activate: str = "gated"
     gate: GatePolicy = field(default_factory=GatePolicy)
+    memory_limit: int | None = None
 
     @property
     def plan(self) -> Plan:
@@ -64,6 +66,13 @@ class Failed:
     code: str
     message: str
     details: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_memory(cls, limit: int, peak: int) -> Failed:
+        """The training wanted more memory than it may have; both in bytes."""
+        more = "" if peak > limit else " and a request for more"
+        message = f"training: expected at most {limit >> 20} MiB of memory, got {peak >> 20} MiB{more}"
+        return cls("training_failed", message, {"reason": "memory", "limit_bytes": limit, "peak_bytes": peak})
 
 
 TrainerMessage: TypeAlias = Progress | Done | Failed

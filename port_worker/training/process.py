@@ -12,6 +12,7 @@ from pathlib import Path
 
 import port_worker
 from port_worker.store.models import ModelStore
+from port_worker.training import memory
 from port_worker.training.errors import TrainingError
 from port_worker.training.lines import Lines
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
@@ -37,6 +38,7 @@ class TrainerProcess:
         self._log = log
         self._lines = Lines(fd)
         self._outcome: Done | Failed | None = None
+        self._peak = 0
         self.fd = fd
         """Readable when there is something to `read`. Closed by `close` only: unregister it before."""
         self.finished = False
@@ -78,6 +80,7 @@ class TrainerProcess:
             return []
         dead = self._process.poll() is not None  # asked before reading: what it wrote until then is in the pipe
         progress = self._take_messages()
+        self._look_at_memory()
         if not dead and not self._lines.ended:
             return progress
         return [*progress, self._finish()]
@@ -108,6 +111,14 @@ class TrainerProcess:
             elif isinstance(message, Done | Failed):
                 self._end_with(message)
         return progress
+
+    def _look_at_memory(self) -> None:
+        limit = self._job.memory_limit
+        if limit is None or self._outcome is not None:
+            return
+        self._peak = max(self._peak, memory.resident_bytes(self._process.pid))
+        if self._peak > limit:
+            self._end_with(Failed.of_memory(limit, self._peak))
 
     def _end_with(self, outcome: Done | Failed) -> None:
         self._outcome = self._outcome or outcome

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from port_worker.training.budget import Budget
+
 Phase: TypeAlias = Literal["extract", "prepare", "fit", "evaluate", "final_fit", "export"]
 Spans: TypeAlias = Mapping[Phase, tuple[float, float]]
 
@@ -65,11 +67,15 @@ class Reports(Protocol):
         """`done` is the share of this phase, 0 to 1."""
         ...
 
+    def may_begin(self, epochs_done: int) -> bool:
+        """Whether another epoch of the model that is being fitted may begin."""
+        ...
+
 
 class StageReporter:
     """The reports of one of several models that are fitted in turn: each phase of it is a part of the whole's."""
 
-    def __init__(self, reporter: Reports, stage: int, stages: int) -> None:
+    def __init__(self, reporter: Reporter, stage: int, stages: int) -> None:
         self._reporter = reporter
         self._stage = stage
         self._stages = stages
@@ -89,23 +95,37 @@ class StageReporter:
             share = (self._stage + done) / self._stages if phase == "fit" else done
             self._reporter.report(phase, share, epoch=epoch, epochs=epochs, loss=loss, rows=rows)
 
+    def may_begin(self, epochs_done: int) -> bool:
+        """As `Reports.may_begin`: each stage has its part of the time that is left."""
+        return self._reporter.budget.may_begin(epochs_done, 1 / (self._stages - self._stage))
+
 
 class Reporter:
-    """Passes progress on to `send`, not too often. Any thread may report: gensim reads its corpus on one of its own.
+    """Passes progress on to `send`, not too often, and all of it to `journal`.
+
+    Any thread may report: gensim reads its corpus on one of its own.
 
     Attributes:
         spans: where each phase begins and ends.
         fits: the phase that `fit` stands for: a model that is fitted once more does not know that it is.
         ndcg: of the model, once it is evaluated.
         losses: of each epoch of the model that was fitted last in a phase, the last that was heard of it.
+        budget: which epochs may begin.
     """
 
-    def __init__(self, send: Callable[[Progress], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        send: Callable[[Progress], None],
+        clock: Callable[[], float] = time.monotonic,
+        journal: Callable[[Progress], None] | None = None,
+    ) -> None:
         self.spans = FITTED_ONCE
         self.fits: Phase = "fit"
         self.ndcg: float | None = None
         self.losses: dict[Phase, dict[int, float]] = {}
+        self.budget = Budget()
         self._send = send
+        self._journal = journal
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
@@ -131,18 +151,25 @@ class Reporter:
             # The share never falls, not even when a loop runs once more than its model says.
             self._share = max(self._share, start + (end - start) * min(done, 1.0))
             now = self._clock()
-            if now < self._due and phase == self._phase and self._share < 1.0:
+            is_due = now >= self._due or phase != self._phase or self._share >= 1.0
+            if not is_due and self._journal is None:
                 return
-            self._due = now + INTERVAL_S
-            self._phase = phase
-            left = self._seconds_left(now)
-            self._send(Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, left))
+            progress = Progress(phase, self._share, epoch, epochs, loss, rows, self.ndcg, self._seconds_left(now))
+            if self._journal is not None:
+                self._journal(progress)
+            if is_due:
+                self._due, self._phase = now + INTERVAL_S, phase
+                self._send(progress)
 
     def _remember(self, phase: Phase, epoch: int | None, loss: float | None) -> None:
         if epoch is None:  # a model begins
             self.losses[phase] = {}
         elif loss is not None:
             self.losses.setdefault(phase, {})[epoch] = loss
+
+    def may_begin(self, epochs_done: int) -> bool:
+        """As `Reports.may_begin`."""
+        return self.budget.may_begin(epochs_done)
 
     def _seconds_left(self, now: float) -> float | None:
         if self._share < _LEAST_SHARE:

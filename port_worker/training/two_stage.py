@@ -15,7 +15,7 @@ from port_worker.training.export import catalogue_part
 from port_worker.training.exported import Exported
 from port_worker.training.index_export import IndexSettings, build_index
 from port_worker.training.plan import Plan
-from port_worker.training.progress import Reports, StageReporter
+from port_worker.training.progress import Reporter, StageReporter
 
 _RETRIEVER = "retriever."
 
@@ -34,7 +34,7 @@ def all_params(plan: Plan) -> Params:
     return {**plan.params, **{f"{_RETRIEVER}{name}": value for name, value in plan.retriever_params.items()}}
 
 
-def trained(plan: Plan, data: TrainingData, reporter: Reports, index: str) -> Exported:
+def trained(plan: Plan, data: TrainingData, reporter: Reporter, index: str) -> Exported:
     """All files and facts of a version; `index` as `Settings.index`."""
     exported = _of_plan(plan, data, reporter)
     vectors = next((part for part in exported.parts if isinstance(part, EmbeddingArrays)), None)
@@ -53,7 +53,7 @@ def with_catalogue(exported: Exported, data: TrainingData) -> Exported:
     return replace(exported, parts=(*shared.parts, *parts), facts=exported.facts | shared.facts)
 
 
-def _of_plan(plan: Plan, data: TrainingData, reporter: Reports) -> Exported:
+def _of_plan(plan: Plan, data: TrainingData, reporter: Reporter) -> Exported:
     shared = catalogue_part(data)
     if plan.retriever is None:
         model = fit.fit(plan.algorithm, plan.params, data, reporter)

@@ -127,6 +127,41 @@ def test_a_retrain_in_the_middle_is_reported_by_phase(bench: Bench) -> None:
     assert summary["retrain"]["result"]["rows"] == 10
 
 
+def test_the_scenario_trains_beside_what_serves_and_judges_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    status, summary = bench.summary("--scenario", "retrain", "--slo", "errors<100%", retrain_answers=40)
+    ratio, errors = summary["goals"]
+    phases = summary["retrain"]["phases"]
+    times = phases["during"]["latency_ms"]["p99"] / phases["before"]["latency_ms"]["p99"]
+    assert (ratio["observed"], ratio["met"]) == (f"{times:.2f} times", times <= 2.0)
+    assert (errors["text"], errors["observed"], errors["met"]) == ("no errors", "0", True)
+    assert status == (cli.MET if ratio["met"] else cli.BREACHED)
+    assert "goal p99 during the retrain at most 2 times that before: " in capsys.readouterr().out
+
+
+def test_an_error_breaches_the_scenario_and_a_retrain_that_fails_is_not_judged(bench: Bench) -> None:
+    status, summary = bench.summary(
+        "--scenario", "retrain", "--slo", "errors<100%", error_every=20, error_code="internal", retrain_answers=40
+    )
+    assert (status, summary["goals"][1]["met"]) == (cli.BREACHED, False)
+    status, summary = bench.summary("--scenario", "retrain", "--slo", "errors<100%", retrain_error="training_failed")
+    assert (status, summary["goals"][0]["met"]) == (cli.BREACHED, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), None),
+        (("--retrain",), {}),
+        (("--retrain", "BPR"), {"algorithm": "BPR"}),
+        (("--retrain", "--algorithm", "SVD"), {"algorithm": "SVD"}),
+        (("--scenario", "retrain", "--algorithm", "SVD"), {"algorithm": "DeepFM", "activate": "never"}),
+        (("--scenario", "retrain", "--retrain", "FM"), {"algorithm": "FM", "activate": "never"}),
+    ],
+)
+def test_what_is_trained_in_the_middle(bench: Bench, words: tuple[str, ...], expected: dict[str, str] | None) -> None:
+    assert cli._retrain_args(bench.parse(*words)) == expected
+
+
 def test_a_retrain_that_fails_breaches(bench: Bench) -> None:
     status, summary = bench.summary("--retrain", "--slo", "errors<100%", retrain_error="training_failed")
     assert status == cli.BREACHED

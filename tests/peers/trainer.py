@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from port_worker.training import child, lifeline
@@ -71,6 +72,25 @@ def has_a_child_that_keeps_the_pipe(_job: Job, reporter: Reporter) -> NoReturn:
     os._exit(7)
 
 
+def allocates(_job: Job, reporter: Reporter) -> NoReturn:
+    held = bytearray(256 << 20)  # zeros take no memory until they are written
+    reporter.report("fit", 0.25)
+    for page in range(0, len(held), 4096):
+        held[page] = 1
+    waits(_job, reporter)
+
+
+def allocates_in_a_child(job: Job, reporter: Reporter) -> NoReturn:
+    pid = os.fork()
+    if pid == 0:
+        allocates(job, reporter)
+    waits(job, reporter)
+
+
+def asks_for_too_much(_job: Job, _reporter: Reporter) -> Done:
+    return replace(DONE, rows=len(bytearray(1 << 45)))
+
+
 TRAINS: dict[str, Callable[[Job, Reporter], Done]] = {
     "prints-everywhere": prints_everywhere,
     "value-error": raises(ValueError("no such thing")),
@@ -78,6 +98,9 @@ TRAINS: dict[str, Callable[[Job, Reporter], Done]] = {
     "memory-error": raises(MemoryError()),
     "system-exit": raises(SystemExit(0)),
     "interrupt": raises(KeyboardInterrupt()),
+    "allocates": allocates,
+    "allocates-in-a-child": allocates_in_a_child,
+    "asks-for-too-much": asks_for_too_much,
     "reads-standard-input": reads_standard_input,
     "waits": waits,
     "has-a-child": has_a_child,

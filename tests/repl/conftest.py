@@ -117,7 +117,18 @@ class FakeHost:
         self.algorithm = args.get("algorithm") or f"{args['retriever']}+{args['ranker']}"
         progress({"phase": "fit", "share": 0.5, "epoch": 1, "epochs": 2, "loss": 0.25, "rows": None})
         counts = {"rows": 4, "users": 2, "items": 3, "duration_ms": 1500}
-        return {"version": "v2", "algorithm": self.algorithm, **counts}
+        figures = {"recall": 0.5, "ndcg": 0.25, "map": 0.125, "coverage": 1.0, "novelty": 3.5}
+        measured = {"candidate": figures, "popularity": {**figures, "ndcg": 0.0625}, "active": None}
+        about = {"users": 200, "cutoff": 10, "basis": None, "compared_users": None}
+        return {
+            "version": "v2",
+            "algorithm": self.algorithm,
+            "mode": str(args.get("mode", "full")),
+            **counts,
+            "activated": args.get("activate") != "never",
+            "reason": "better than popularity",
+            "evaluation": {**about, **measured},
+        }
 
 
 class Notes:

@@ -168,6 +168,23 @@ def test_items_are_hidden_and_shown_again(world: World, command: str, op: str, s
         ),
         ("retrain BPR+DIN", {"retriever": "BPR", "ranker": "DIN", "params": {}, "retriever_params": {}}),
         ("retrain als candidates=200", {"algorithm": "ALS", "params": {"candidates": 200}}),
+        (
+            "retrain bpr n_epochs=3 activate=force mode=warm epochs=5 seed=7 budget_s=1.5 source=2026",
+            {
+                "algorithm": "BPR",
+                "params": {"n_epochs": 3},
+                "activate": Atom("force"),
+                "mode": Atom("warm"),
+                "epochs": 5,
+                "seed": 7,
+                "budget_s": 1.5,
+                "source": "2026",
+            },
+        ),
+        (
+            "retrain als+deepfm seed=7 retriever.seed=8",
+            {"retriever": "ALS", "ranker": "DeepFM", "params": {}, "retriever_params": {"seed": 8}, "seed": 7},
+        ),
         ("retrain a+b", {"retriever": "a", "ranker": "b", "params": {}, "retriever_params": {}}),
     ],
 )

@@ -7,8 +7,9 @@ import pytest
 
 from port_worker.repl.errors import Failure
 from port_worker.repl.execute import COMMANDS, Outcome, execute
+from port_worker.repl.progress import standing
 from port_worker.repl.render import show_json, show_tables
-from port_worker.repl.results import Models, Status
+from port_worker.repl.results import Models, Status, Trained
 from port_worker.repl.tables import duration, moment, size, write
 from port_worker.repl.world import World
 from tests.repl.conftest import ADA, BO, CAVE, FOX, Bench, FakeHost
@@ -222,3 +223,35 @@ def test_quantities_are_readable() -> None:
         "3 h 20 min",
     ]
     assert moment(2**62) == str(2**62)
+
+
+def test_a_training_says_whether_it_answers_why_and_how_good_it_is(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained, answers, title, header, _rule, candidate, popularity, *_ = _shown(world, "retrain als", capsys).split("\n")
+    assert trained == "trained ALS in 1.5 s: 4 rows, 2 users, 3 items; model v2"
+    assert answers == "it answers now: better than popularity"
+    assert title.strip() == "of 200 users"
+    assert header.split() == ["recall@10", "ndcg@10", "map@10", "coverage", "novelty"]
+    assert candidate.split() == ["candidate", "0.5000", "0.2500", "0.1250", "1.0000", "3.50"]
+    assert popularity.split() == ["popularity", "0.5000", "0.0625", "0.1250", "1.0000", "3.50"]
+    assert candidate.index("0.2500") == popularity.index("0.0625")
+    stored = _shown(world, "retrain als activate=never mode=warm", capsys)
+    assert "trained ALS (warm) in" in stored
+    assert "it does not answer: " in stored
+    found = _object(world, "retrain als", capsys)
+    assert (found["activated"], found["reason"], found["mode"]) == (True, "better than popularity", "full")
+    assert isinstance(found["evaluation"], dict)
+    assert found["evaluation"]["candidate"]["ndcg"] == 0.25
+
+
+def test_a_training_without_figures_has_no_table(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    trained = Trained("v2", "ALS", "full", 4, 2, 3, 1500, activated=True, reason="not judged", evaluation=None)
+    show_tables(Outcome("retrain", trained))
+    assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_what_goes_on_is_said_as_far_as_it_is_known() -> None:
+    known = {"rows": 1200, "epoch": 3, "epochs": 10, "loss": 0.12345, "ndcg": 0.25, "seconds_left": 61.4}
+    assert standing(known) == "1,200 rows  epoch 3/10  loss 0.1235  ndcg 0.2500  61 s left"
+    assert standing(dict.fromkeys(known)) == ""

@@ -8,6 +8,7 @@ from port_worker.repl.errors import Failure
 from port_worker.repl.execute import Outcome, execute
 from port_worker.repl.results import Pong, Recommendations
 from port_worker.repl.world import World
+from protocol.atoms import Atom
 from tests.repl.conftest import ADA, CAVE, FOX, Bench, FakeHost
 
 
@@ -19,7 +20,7 @@ def test_a_model_is_trained_when_one_is_needed_and_none_is_there(world: World) -
     assert execute(bench.session, "recommend ada_reyes").ok
     assert execute(bench.session, "recommend bo").ok
     assert host.ops_called == ["ping", "retrain", "recommend", "recommend"]
-    assert ("retrain", {"algorithm": "ALS", "params": {}}) in host.calls
+    assert ("retrain", {"activate": Atom("force"), "algorithm": "ALS", "params": {}}) in host.calls
     assert [each["phase"] for each in bench.notes.progress] == ["fit"]
 
 

@@ -21,7 +21,7 @@ from port_worker.training.progress import Progress
 from tests.peers.trainer import DONE
 from tests.training.processes import ends_within, gone
 
-Start = Callable[[str], TrainerProcess]
+Start = Callable[..., TrainerProcess]
 DEADLINE_S = 30
 
 
@@ -34,9 +34,10 @@ def log(tmp_path: Path) -> Path:
 def start(tmp_path: Path, log: Path) -> Iterator[Start]:
     started: list[TrainerProcess] = []
 
-    def start(kind: str) -> TrainerProcess:
+    def start(kind: str, memory_limit: int | None = None) -> TrainerProcess:
         command = [sys.executable, "-m", "tests.peers.trainer", kind]
-        started.append(TrainerProcess.start(Job("csv:none", str(tmp_path / "models"), "ALS", {}), log, command))
+        job = Job("csv:none", str(tmp_path / "models"), "ALS", {}, memory_limit=memory_limit)
+        started.append(TrainerProcess.start(job, log, command))
         return started[-1]
 
     yield start
@@ -95,6 +96,40 @@ def test_a_killed_trainer_is_reported_with_its_signal(start: Start) -> None:
     failure = failed(start("kills-itself"))
     assert (failure.code, failure.details["exit_status"]) == ("training_failed", -signal.SIGKILL)
     assert "SIGKILL" in failure.message
+
+
+LIMIT_OF_A_TRAINING = 1536 << 20
+"""More than LibRecommender takes, and less than TensorFlow reserves."""
+
+LIMIT = 200 << 20
+"""More than a stand-in takes, less than it takes with what it allocates."""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what processes take is read from /proc")
+@pytest.mark.parametrize("kind", ["allocates", "allocates-in-a-child"])
+def test_a_trainer_that_takes_too_much_is_ended(start: Start, log: Path, kind: str) -> None:
+    trainer = start(kind, LIMIT)
+    failure = failed(trainer)
+    peak = failure.details.pop("peak_bytes")
+    assert LIMIT < peak < 3 * LIMIT
+    assert failure.details == {"reason": "memory", "limit_bytes": LIMIT, "log": str(log)}
+    assert (failure.code, gone(trainer.pid)) == ("training_failed", True)
+    assert f"expected at most 200 MiB of memory, got {peak >> 20} MiB" in failure.message
+
+
+def test_a_request_that_cannot_be_is_told_as_memory_too(start: Start, log: Path) -> None:
+    failure = failed(start("asks-for-too-much", LIMIT))
+    assert (failure.code, failure.details["reason"], failure.details["limit_bytes"]) == (
+        *("training_failed", "memory"),
+        LIMIT,
+    )
+    assert failure.details["peak_bytes"] < LIMIT
+    assert "MemoryError" in log.read_text()
+
+
+def test_within_its_limit_a_trainer_is_left_alone(start: Start) -> None:
+    *_, last = hear(start("prints-everywhere", LIMIT))
+    assert last == DONE
 
 
 def test_a_trainer_that_ends_without_a_word_is_reported_with_its_last_line(start: Start, log: Path) -> None:
@@ -190,6 +225,8 @@ def test_the_trainer_is_polite_and_in_a_group_of_its_own(start: Start) -> None:
     trainer = start("waits")
     hear(trainer, until=Progress)
     assert psutil.Process(trainer.pid).nice() == 19
+    session = Path(f"/proc/{trainer.pid}/autogroup")
+    assert not session.exists() or session.read_text().endswith(" nice 19\n")
     assert os.getpgid(trainer.pid) == os.getsid(trainer.pid) == trainer.pid
 
 
@@ -215,10 +252,20 @@ def test_a_trainer_that_cannot_be_started_is_an_error(tmp_path: Path, log: Path)
 class TestTheRealTrainer:
     """From a file to a version in the store, by the command that the worker uses."""
 
-    def run(self, source: str, tmp_path: Path, log: Path, **params: object) -> list[TrainerMessage]:
+    def run(
+        self,
+        source: str,
+        tmp_path: Path,
+        log: Path,
+        *,
+        budget_s: float | None = None,
+        activate: str = "gated",
+        **params: object,
+    ) -> list[TrainerMessage]:
         from port_worker.training.catalogue import validate
 
-        job = Job(source, str(tmp_path / "models"), "ALS", validate("ALS", params))
+        models, valid = str(tmp_path / "models"), validate("ALS", params)
+        job = Job(source, models, "ALS", valid, budget_s=budget_s, activate=activate, memory_limit=LIMIT_OF_A_TRAINING)
         trainer = TrainerProcess.start(job, log)
         try:
             return hear(trainer)
@@ -242,6 +289,17 @@ class TestTheRealTrainer:
         assert manifest.params["n_epochs"] == 3
         assert "LibRecommender" in manifest.libraries
         assert ModelStore(tmp_path / "models").active() is None
+
+    def test_a_budget_that_is_over_leaves_an_epoch_and_fits_once_more_as_many(self, tmp_path: Path, log: Path) -> None:
+        rows = "".join(f"{user},{item},1,{user + item}\n" for user in range(120) for item in range(user % 3, 12, 2))
+        (tmp_path / "visits.csv").write_text("user,item,label,time\n" + rows)
+        *progress, done = self.run(
+            f"csv:{tmp_path / 'visits.csv'}", tmp_path, log, budget_s=0.001, activate="force", n_epochs=50
+        )
+        assert isinstance(done, Done), done
+        assert done.reason.endswith("; 1 of 50 epochs of ALS in the budget of 0.001 s")
+        assert ModelStore(tmp_path / "models").read(done.version).facts["epochs"] == {"ALS": 1}
+        assert {"fit", "final_fit"} < {one.phase for one in progress if isinstance(one, Progress)}
 
     @pytest.mark.parametrize(
         ("content", "code"),

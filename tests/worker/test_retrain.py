@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from protocol.messages import ErrorReply, Ok, Progress
 from tests.worker.conftest import Start
 
 LONG = {"algorithm": "ALS", "params": {"n_epochs": 1000, "embed_size": 128}}
+CANCELLED_WITHIN_S = 2.0
+"""From the cancel to the end of the trainer."""
+
 SHORT = {"algorithm": "ALS", "params": {"n_epochs": 2}}
 
 
@@ -81,9 +85,11 @@ def test_after_a_cancel_the_next_retrain_starts_as_soon_as_the_trainer_is_gone(s
     running = worker.send_call("retrain", LONG)
     wait_for_progress(worker, running)
     worker.cancel(running)
+    cancelled_at = time.monotonic()
     outcome(worker, running)
     while worker.call("status", timeout=10)["training"] is not None:
         pass
+    assert time.monotonic() - cancelled_at < CANCELLED_WITHIN_S
     assert worker.call("retrain", SHORT, timeout=120)["algorithm"] == "ALS"
     assert not list((own_home / "models").glob(".staging-*"))
 
