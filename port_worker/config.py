@@ -14,6 +14,7 @@ WORLD_FILE = "world.sqlite"
 DEFAULT_ALGORITHM = "ALS"
 INDEXES = ("auto", "exact", "approximate")
 MAX_THREADS = 256
+MAX_KEPT_VERSIONS = 10_000
 _MOST_DIGITS = 12
 
 
@@ -55,6 +56,12 @@ class Settings:
 
     threads: int = 1
     """Threads of one model call: the trainer and the host want the other cores. PORT_WORKER_THREADS."""
+
+    keep_versions: int = 5
+    """How many of the newest model versions an activation leaves in the store. PORT_WORKER_KEEP_VERSIONS."""
+
+    watch_seconds: float = 5.0
+    """How often to look for a version that another process has activated; 0 is never. PORT_WORKER_WATCH_SECONDS."""
 
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
@@ -98,7 +105,9 @@ def settings(
         limits=_limits([*filter(None, environ.get("PORT_WORKER_LIMITS", "").split(",")), *limits]),
         record=_path(record or environ.get("PORT_WORKER_RECORD")),
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
-        threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
+        threads=_whole(environ, "PORT_WORKER_THREADS", 1, MAX_THREADS),
+        keep_versions=_whole(environ, "PORT_WORKER_KEEP_VERSIONS", 5, MAX_KEPT_VERSIONS),
+        watch_seconds=_seconds(environ, "PORT_WORKER_WATCH_SECONDS", 5.0),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -115,9 +124,10 @@ def _index(name: str) -> str:
     return name
 
 
-def _threads(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_THREADS:
-        raise ValueError(f"PORT_WORKER_THREADS: expected a whole number from 1 to {MAX_THREADS}, got {text!r}")
+def _whole(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or not 1 <= int(text) <= most:
+        raise ValueError(f"{name}: expected a whole number from 1 to {most}, got {text!r}")
     return int(text)
 
 
@@ -136,13 +146,22 @@ def _path(text: Path | str | None) -> Path | None:
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(environ.get(name) or str(default))
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name}: expected a number above 0, got {text!r}")
+        raise ValueError(f"{name}: expected a number above 0, got {environ[name]!r}")
     return value
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    value = _number(environ.get(name) or str(default))
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name}: expected seconds, 0 or above, got {environ[name]!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    """What a text says; NaN where it is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

@@ -21,7 +21,7 @@ class Atom(str):
 MESSAGE_TAGS = ("call", "cancel", "hello", "ok", "error", "progress", "event")
 OPS = (
     *("ping", "status", "recommend", "recommend_many", "similar", "score", "explain", "feedback", "hide_items"),
-    *("show_items", "retrain", "models", "drain"),
+    *("show_items", "retrain", "models", "activate", "rollback", "drain"),
 )
 EVENTS = ("model_activated", "model_damaged", "draining")
 STATES = ("starting", "ready", "draining", "closed")
@@ -34,7 +34,7 @@ COLUMNS = ("int64", "float32", "uuid", "int32", "uint8")
 ARGUMENTS = (
     *("user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features", "users", "item"),
     *("metric", "items", "weight", "time", "weights", "times", "algorithm", "params", "retriever", "ranker"),
-    *("retriever_params", "candidates"),
+    *("retriever_params", "candidates", "version"),
 )
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),
@@ -47,7 +47,7 @@ KEYS = (
     *("state", "uptime_ms", "rss_bytes", "heavy_modules", "in_flight", "queued", "bulk_queued", "answered", "errors"),
     *("batches", "batch_mean", "batch_max", "queue_ms_mean", "queue_ms_max", "service_ms_mean", "service_ms_max"),
     *("feedback_rows", "hidden_items", "training", "code", "message", "retryable", "details"),
-    *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed"),
+    *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed", "previous"),
 )
 
 CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *COLUMNS, *ARGUMENTS, *KEYS, *CODES))
