@@ -8,7 +8,7 @@ import pytest
 from port_worker.repl.errors import Failure
 from port_worker.repl.execute import COMMANDS, Outcome, execute
 from port_worker.repl.render import show_json, show_tables
-from port_worker.repl.results import Models, Status
+from port_worker.repl.results import Models, Status, Switched
 from port_worker.repl.tables import duration, moment, size, write
 from port_worker.repl.world import World
 from tests.repl.conftest import ADA, BO, CAVE, FOX, Bench, FakeHost
@@ -56,6 +56,7 @@ def test_a_profile_shows_what_was_met_newest_first(world: World, capsys: pytest.
 
 
 _WORDS = {
+    "activate": "v1",
     **dict.fromkeys(("recommend", "many", "user"), "ada_reyes"),
     **dict.fromkeys(("score", "explain", "feedback"), "ada_reyes 'Neon Fox'"),
     **dict.fromkeys(("similar", "hide", "show"), "'Neon Fox'"),
@@ -222,3 +223,13 @@ def test_quantities_are_readable() -> None:
         "3 h 20 min",
     ]
     assert moment(2**62) == str(2**62)
+
+
+def test_a_switch_names_both_versions() -> None:
+    stream = io.StringIO()
+    write(Switched("v1", "ALS", "v2"), stream)
+    write(Switched("v1", "ALS", None), stream)
+    assert stream.getvalue().splitlines() == [
+        "v1 (ALS) answers now; v2 did before",
+        "v1 (ALS) answers now; none did before",
+    ]
