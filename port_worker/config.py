@@ -57,6 +57,10 @@ class Settings:
     threads: int = 1
     """Threads of one model call: the trainer and the host want the other cores. PORT_WORKER_THREADS."""
 
+    store: str = ""
+    """Where model versions are kept: a folder, or a URL such as `s3://bucket/prefix` that fsspec reads, of which the
+    home's `models/` is the cache then. Empty: that folder alone. PORT_WORKER_STORE."""
+
     keep_versions: int = 5
     """How many of the newest model versions an activation leaves in the store. PORT_WORKER_KEEP_VERSIONS."""
 
@@ -68,8 +72,13 @@ class Settings:
 
     @property
     def models(self) -> Path:
-        """The model store."""
-        return self.home / "models"
+        """The model store's folder, or the cache of the remote one."""
+        return Path(self.store) if self.store and self.remote is None else self.home / "models"
+
+    @property
+    def remote(self) -> str | None:
+        """The model store's URL, where it has one."""
+        return self.store if "://" in self.store else None
 
     @property
     def live(self) -> Path:
@@ -106,6 +115,7 @@ def settings(
         record=_path(record or environ.get("PORT_WORKER_RECORD")),
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
         threads=_whole(environ, "PORT_WORKER_THREADS", 1, MAX_THREADS),
+        store=_store(environ.get("PORT_WORKER_STORE") or ""),
         keep_versions=_whole(environ, "PORT_WORKER_KEEP_VERSIONS", 5, MAX_KEPT_VERSIONS),
         watch_seconds=_seconds(environ, "PORT_WORKER_WATCH_SECONDS", 5.0),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
@@ -116,6 +126,15 @@ def _codec(name: str) -> str:
     if name not in CODECS:
         raise ValueError(f"codec: expected one of {', '.join(CODECS)}, got {name!r}")
     return name
+
+
+def _store(place: str) -> str:
+    if "://" not in place:
+        return str(Path(place).expanduser().absolute()) if place else ""
+    protocol, _, path = place.partition("://")
+    if not protocol.isascii() or not protocol.replace("+", "").isalnum() or not path.strip("/"):
+        raise ValueError(f"PORT_WORKER_STORE: expected a folder or a URL such as s3://bucket/prefix, got {place!r}")
+    return place
 
 
 def _index(name: str) -> str:

@@ -69,6 +69,7 @@ class Retraining:
                 plan.retriever_params,
                 plan.candidates,
                 self._settings.index,
+                self._settings.remote,
             )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:

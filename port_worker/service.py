@@ -20,6 +20,8 @@ from port_worker.answering import Answering, Outcome
 from port_worker.config import Settings
 from port_worker.feeding import ROWS_AT_ONCE, Feeding
 from port_worker.jobs import Jobs, defect, too_late
+from port_worker.mirroring.messages import Setup
+from port_worker.mirroring.process import Mirroring
 from port_worker.rehearsal import rehearse
 from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
@@ -84,7 +86,7 @@ class Service:
         self._scheduler = Scheduler(clock, self._limits.max_batch)
         self._counters = Counters()
         self._live = LiveStore(settings.live)
-        self._model = ActiveModel(ModelStore(settings.models), self._live, settings, clock)
+        self._model = ActiveModel(ModelStore(settings.models), self._live, settings, clock, _mirroring(settings, clock))
         self._answering = Answering(self._limits, Pace(clock=clock))
         feeding = Feeding(self._model, self._live)
         self._feeding: Mapping[str, Callable[[Work], Iterator[list[Outcome]]]] = {
@@ -111,6 +113,7 @@ class Service:
     def open(self) -> None:
         """Load the active model and greet the host."""
         self._model.store.sweep_staging()
+        self._model.catch_up()
         damaged = self._model.load_at_start()
         report_damage(damaged)
         if self._model.is_loaded:
@@ -276,6 +279,7 @@ class Service:
     def _look_around(self) -> None:
         """Follow what another process has activated."""
         try:
+            self._model.tend()
             version = self._watch.look(self._model.version)
             if version is not None:
                 self._switching.follow(version)
@@ -352,6 +356,7 @@ class Service:
         """The host is gone: end the trainer and hold nothing back."""
         self._retraining.close()
         self._switching.abandon()
+        self._model.close()
         self._live.close()
         self._session.close()
 
@@ -436,6 +441,14 @@ class Service:
         except StoreError:
             return {"feedback_rows": None, "hidden_items": None}
         return {"feedback_rows": totals.rows, "hidden_items": totals.hidden}
+
+
+def _mirroring(settings: Settings, clock: Callable[[], float]) -> Mirroring | None:
+    """Of the remote model store, where there is one."""
+    if settings.remote is None:
+        return None
+    cache, keep = str(settings.models), settings.keep_versions
+    return Mirroring(Setup(settings.remote, cache, keep, settings.watch_seconds), clock)
 
 
 _SWITCHES = ("activate", "rollback")

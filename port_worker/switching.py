@@ -48,7 +48,7 @@ class Switching:
         self._begin(lambda: self._checked(version), self._model.follow)
 
     def _checked(self, version: str) -> str:
-        self._model.store.folder(version)
+        self._model.check_name(version)
         return version
 
     def _begin(self, target: Callable[[], str], swap: Callable[[str], Steps[None]]) -> None:

@@ -93,3 +93,12 @@ class TooManyHidden(StoreError):  # noqa: N818 - the name says what is wrong
 
     def __init__(self, limit: int, got: int) -> None:
         super().__init__(f"hidden items: expected at most {limit} in all, got {got}", {"max": limit, "got": got})
+
+
+def from_code(code: str, message: str, details: dict[str, object]) -> StoreError:
+    """The error of that code which another process has raised, as far as callers tell them apart."""
+    kinds = {kind.code: kind for kind in (UnknownVersion, ModelDamaged, StoreUnavailable)}
+    kind = kinds.get(code, StoreUnavailable)
+    error = kind.__new__(kind)
+    StoreError.__init__(error, message, details)
+    return error

@@ -69,7 +69,7 @@ class Staging:
         a parameter that JSON cannot hold); the store is then as it was.
         """
         created_at = int(self._clock())
-        entries = {path.name: _entry(path) for path in sorted(self.path.iterdir())}
+        entries = {path.name: entry_of(path) for path in sorted(self.path.iterdir())}
         made = Manifest(
             version=_new_version(self._root, created_at, algorithm),
             created_at=created_at,
@@ -174,6 +174,24 @@ class ModelStore:
             self.pointers.move(self.pointers.before(target), back=True)
         return target
 
+    def is_whole(self, version: str) -> bool:
+        """Whether a version is there, and all of its files have their sizes."""
+        return (self.root / version).is_dir() and self._stored(version).damaged is None
+
+    def take_in(self, folder: Path, version: str) -> None:
+        """Make a staging folder that holds a whole version visible, in place of a damaged one of that name.
+
+        Raises StoreUnavailable, OSError. Where another process was faster, its one stays.
+        """
+        with locking.changing(self.root):
+            if self.is_whole(version):
+                return
+            if (self.root / version).exists():
+                with staging.staging_folder(self.root) as away:
+                    (self.root / version).rename(away / version)
+            folder.rename(self.root / version)
+            durable.sync_folder(self.root)
+
     def hold(self, version: str) -> Hold:
         """Say that this process has a version loaded, so that nobody prunes it. Raises UnknownVersion, OSError."""
         return locking.hold(self.folder(version))
@@ -267,7 +285,8 @@ def _new_version(root: Path, created_at: int, algorithm: str) -> str:
             return version
 
 
-def _entry(path: Path) -> FileEntry:
+def entry_of(path: Path) -> FileEntry:
+    """A file as a manifest lists it, flushed. Raises ValueError for what no version's file may be, OSError."""
     size = _regular_size(path)
     if size is None or not manifest.is_artifact_name(path.name):
         raise ValueError(f"a version's files: expected plain files with plain names, got {path.name!r}")

@@ -46,11 +46,7 @@ class Pointers:
     def history(self) -> list[str]:
         """Names of versions, the active one last; empty before the first activation. Raises OSError."""
         lines = (_read(self._root / HISTORY, _MAX_BYTES) or "").split()
-        names = [line for line in lines if is_version_name(line)]
-        active = self.active()
-        if active is None or not is_version_name(active):
-            return names
-        return [*names[: _last(names, active)], active]
+        return up_to_active(lines, self.active())
 
     def after(self, version: str) -> list[str]:
         """The history as it is once a version was activated."""
@@ -64,12 +60,30 @@ class Pointers:
 
     def move(self, history: Sequence[str], *, back: bool = False) -> None:
         """Make a history's last version the active one, atomically. Raises OSError."""
-        texts = {HISTORY: "".join(f"{name}\n" for name in history[-MOST_REMEMBERED:]), ACTIVE: f"{history[-1]}\n"}
-        with staging.staging_folder(self._root) as folder:
-            for name in (ACTIVE, HISTORY) if back else (HISTORY, ACTIVE):
-                durable.write_file(folder / name, texts[name].encode())
-                (folder / name).replace(self._root / name)
-                durable.sync_folder(self._root)
+        contents = {HISTORY: joined(history), ACTIVE: f"{history[-1]}\n".encode()}
+        for name in (ACTIVE, HISTORY) if back else (HISTORY, ACTIVE):
+            replace_file(self._root, name, contents[name])
+
+
+def joined(history: Sequence[str]) -> bytes:
+    """The content of `HISTORY`."""
+    return "".join(f"{name}\n" for name in history[-MOST_REMEMBERED:]).encode()
+
+
+def up_to_active(lines: Sequence[str], active: str | None) -> list[str]:
+    """The versions' names among some lines, up to the last mention of the active one, which is last in any case."""
+    names = [line for line in lines if is_version_name(line)]
+    if active is None or not is_version_name(active):
+        return names
+    return [*names[: _last(names, active)], active]
+
+
+def replace_file(root: Path, name: str, data: bytes) -> None:
+    """Replace a small file of a store whole. Raises OSError."""
+    with staging.staging_folder(root) as folder:
+        durable.write_file(folder / name, data)
+        (folder / name).replace(root / name)
+        durable.sync_folder(root)
 
 
 def _read(path: Path, most: int) -> str | None:

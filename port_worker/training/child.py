@@ -17,6 +17,7 @@ from port_worker.training.progress import Reporter
 
 if TYPE_CHECKING:
     from port_worker.store.manifest import Json
+    from port_worker.store.models import ModelStore
 
 _NICE = 19
 _SHOWN_CHARACTERS = 500
@@ -66,7 +67,7 @@ def train(job: Job, reporter: Reporter) -> Done:
     """Everything from the source to the published version. Raises what the rooms raise."""
     started = time.monotonic()
     from port_worker.sources.registry import open_source
-    from port_worker.store.models import ModelStore
+    from port_worker.store import models
     from port_worker.training import dataset, fit, two_stage
 
     reporter.report("extract", 0.0, rows=0)
@@ -77,7 +78,8 @@ def train(job: Job, reporter: Reporter) -> Done:
     reporter.report("prepare", 0.0, rows=data.rows)
     fit.load_libraries()
     exported = two_stage.trained(plan, data, reporter, job.index)
-    with ModelStore(Path(job.store)).stage() as staging:
+    store = models.ModelStore(Path(job.store))
+    with store.stage() as staging:
         exported.write(staging.path)
         reporter.report("export", 0.5)
         manifest = staging.publish(
@@ -91,9 +93,22 @@ def train(job: Job, reporter: Reporter) -> Done:
             libraries=fit.library_versions(),
             facts=exported.facts,
         )
+    if job.remote is not None:
+        _push(job.remote, store, manifest.version)
     reporter.report("export", 1.0)
     duration_ms = round((time.monotonic() - started) * 1000)
     return Done(manifest.version, plan.name, data.rows, manifest.users, manifest.items, duration_ms)
+
+
+def _push(url: str, store: ModelStore, version: str) -> None:
+    """Upload the version before anybody is told of it. Where that cannot be, the worker goes on trying."""
+    from port_worker.store.errors import StoreUnavailable
+    from port_worker.store.remote import RemoteStore
+
+    try:
+        RemoteStore(url, store).push(version)
+    except StoreUnavailable as error:
+        sys.stderr.write(f"port_worker: {version} is not uploaded yet: {error}\n")
 
 
 def _send(messages: int, message: TrainerMessage) -> None:

@@ -13,7 +13,8 @@ from port_worker.training.progress import Progress
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder."""
+    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder, `remote` the URL that it is the
+    cache of, if any."""
 
     source: str
     store: str
@@ -23,6 +24,7 @@ class Job:
     retriever_params: dict[str, Value] = field(default_factory=dict)
     candidates: int = CANDIDATES
     index: str = "auto"
+    remote: str | None = None
 
     @property
     def plan(self) -> Plan:
