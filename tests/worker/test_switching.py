@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from port_worker.active_model import ActiveModel
 from port_worker.retraining import Retraining
 from port_worker.service import Service
+from port_worker.serving.int8_product import Int8Product
+from port_worker.serving.screening import ScreenedRanking
+from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.locking import changing
 from port_worker.store.models import ModelStore
 from protocol.messages import Call, Cancel, ErrorReply, Event, Message, Ok, plain, to_payload
+from tests.models import catalogue_arrays, publish_embedding
 from tests.worker.clock import Clock
 from tests.worker.two_versions import ask, publish, started, tell, two_activated, work
 
@@ -110,6 +115,38 @@ def test_the_old_model_is_released(service: Service, sent: list[Message], versio
         assert vectors() is None
     finally:
         gc.enable()
+
+
+def large(store: ModelStore, seed: int) -> str:
+    """A version whose items are held in 8 bits, too."""
+    items = np.random.default_rng(seed).standard_normal((25_000, 64), dtype=np.float32)
+    catalogue = catalogue_arrays([1], range(len(items)), popularity=range(len(items)))
+    return publish_embedding(store, catalogue, EmbeddingArrays(np.ones((1, 64), np.float32), items), folds=False)
+
+
+def screens() -> list[Int8Product | ScreenedRanking]:
+    """All that there are in this process."""
+    gc.unfreeze()
+    found = [each for each in gc.get_objects() if isinstance(each, Int8Product | ScreenedRanking)]
+    gc.freeze()
+    return found
+
+
+def test_what_the_old_model_holds_for_itself_is_released(
+    tmp_path: Path, store: ModelStore, sent: list[Message], clock: Clock
+) -> None:
+    versions = [large(store, seed) for seed in (1, 2)]
+    for version in versions:
+        store.activate(version)
+    others = {id(each) for each in screens()}
+    service = started(tmp_path, sent, clock)
+    ask(service, sent, "recommend", {"user": 1})
+    old = [weakref.ref(each) for each in screens() if id(each) not in others]
+    assert len(old) == 2
+    tell(service, (1, "rollback", {}))
+    while not any(isinstance(one, Ok) for one in sent):
+        service.step()
+    assert [each() for each in old] == [None, None]  # without a collection, by the end of the swap
 
 
 def test_what_was_fed_and_hidden_holds_for_the_other_version(
