@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -120,3 +124,44 @@ def test_a_held_version_is_the_one_that_has_the_name(store: ModelStore, publish:
     held.release()
     with locking.unless_held(store.folder(version)) as free:
         assert free
+
+
+ACTIVATE = """
+import sys
+from pathlib import Path
+from port_worker.store.models import ModelStore
+store = ModelStore(Path(sys.argv[1]))
+sys.stdout.write("ready\\n")
+sys.stdout.flush()
+sys.stdin.readline()
+for turn in range(12):
+    store.activate(sys.argv[2 + turn % 2])
+"""
+
+
+def test_two_processes_that_activate_at_once_lose_none_of_it(store: ModelStore, publish: Publish) -> None:
+    versions = [publish(store).version for _ in range(4)]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", ACTIVATE, store.root, *some],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+                )
+            )
+            for some in (versions[:2], versions[2:])
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(b"go\n")
+            process.stdin.close()
+        assert [process.wait(60) for process in processes] == [0, 0]
+    history = (store.root / "HISTORY").read_text().split()
+    assert [history.count(version) for version in versions] == [6, 6, 6, 6]
+    assert history[-1] == store.active()
+    assert {path.name for path in store.root.iterdir()} == {*versions, "ACTIVE", "HISTORY"}
