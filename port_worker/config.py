@@ -16,6 +16,7 @@ WORLD_FILE = "world.sqlite"
 DEFAULT_ALGORITHM = "ALS"
 INDEXES = ("auto", "exact", "approximate")
 MAX_THREADS = 256
+MAX_KEPT_VERSIONS = 10_000
 _MOST_DIGITS = 12
 
 
@@ -67,13 +68,28 @@ class Settings:
     """Bytes that a training may have resident, None for no limit. PORT_WORKER_TRAINER_MEMORY: `4GiB`, bytes, a share of
     the memory that there is (75% where nobody says), or `none`."""
 
+    store: str = ""
+    """Where model versions are kept: a folder, or a URL such as `s3://bucket/prefix` that fsspec reads, of which the
+    home's `models/` is the cache then. Empty: that folder alone. PORT_WORKER_STORE."""
+
+    keep_versions: int = 5
+    """How many of the newest model versions an activation leaves in the store. PORT_WORKER_KEEP_VERSIONS."""
+
+    watch_seconds: float = 5.0
+    """How often to look for a version that another process has activated; 0 is never. PORT_WORKER_WATCH_SECONDS."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
     @property
     def models(self) -> Path:
-        """The model store."""
-        return self.home / "models"
+        """The model store's folder, or the cache of the remote one."""
+        return Path(self.store) if self.store and self.remote is None else self.home / "models"
+
+    @property
+    def remote(self) -> str | None:
+        """The model store's URL, where it has one."""
+        return self.store if "://" in self.store else None
 
     @property
     def live(self) -> Path:
@@ -109,11 +125,14 @@ def settings(
         limits=_limits([*filter(None, environ.get("PORT_WORKER_LIMITS", "").split(",")), *limits]),
         record=_path(record or environ.get("PORT_WORKER_RECORD")),
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
-        threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
+        threads=_whole(environ, "PORT_WORKER_THREADS", 1, MAX_THREADS),
         gate=_gate(environ),
         trainer_memory=memory.parse_limit(
             "PORT_WORKER_TRAINER_MEMORY", environ.get("PORT_WORKER_TRAINER_MEMORY") or memory.SHARE
         ),
+        store=_store(environ.get("PORT_WORKER_STORE") or ""),
+        keep_versions=_whole(environ, "PORT_WORKER_KEEP_VERSIONS", 5, MAX_KEPT_VERSIONS),
+        watch_seconds=_seconds(environ, "PORT_WORKER_WATCH_SECONDS", 5.0),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -124,34 +143,37 @@ def _codec(name: str) -> str:
     return name
 
 
+def _store(place: str) -> str:
+    if "://" not in place:
+        return str(Path(place).expanduser().absolute()) if place else ""
+    protocol, _, path = place.partition("://")
+    if not protocol.isascii() or not protocol.replace("+", "").isalnum() or not path.strip("/"):
+        raise ValueError(f"PORT_WORKER_STORE: expected a folder or a URL such as s3://bucket/prefix, got {place!r}")
+    return place
+
+
 def _index(name: str) -> str:
     if name not in INDEXES:
         raise ValueError(f"PORT_WORKER_INDEX: expected one of {', '.join(INDEXES)}, got {name!r}")
     return name
 
 
-def _threads(text: str) -> int:
-    return _whole("PORT_WORKER_THREADS", text, 1, MAX_THREADS)
-
-
 def _gate(environ: Mapping[str, str]) -> GatePolicy:
     tolerance = environ.get("PORT_WORKER_GATE_TOLERANCE")
-    users = environ.get("PORT_WORKER_GATE_MINIMUM_USERS")
     final_fit = environ.get("PORT_WORKER_FINAL_FIT") or "yes"
     if final_fit not in ("yes", "no"):
         raise ValueError(f"PORT_WORKER_FINAL_FIT: expected yes or no, got {final_fit!r}")
     return GatePolicy(
         tolerance=_share("PORT_WORKER_GATE_TOLERANCE", tolerance) if tolerance else GatePolicy.tolerance,
-        minimum_users=(
-            _whole("PORT_WORKER_GATE_MINIMUM_USERS", users, 1, 10**9) if users else GatePolicy.minimum_users
-        ),
+        minimum_users=_whole(environ, "PORT_WORKER_GATE_MINIMUM_USERS", GatePolicy.minimum_users, 10**9),
         final_fit=final_fit == "yes",
     )
 
 
-def _whole(name: str, text: str, least: int, most: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or not least <= int(text) <= most:
-        raise ValueError(f"{name}: expected a whole number from {least} to {most}, got {text!r}")
+def _whole(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or not 1 <= int(text) <= most:
+        raise ValueError(f"{name}: expected a whole number from 1 to {most}, got {text!r}")
     return int(text)
 
 
@@ -180,13 +202,22 @@ def _path(text: Path | str | None) -> Path | None:
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
-    text = environ.get(name)
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(environ.get(name) or str(default))
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name}: expected a number above 0, got {text!r}")
+        raise ValueError(f"{name}: expected a number above 0, got {environ[name]!r}")
     return value
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    value = _number(environ.get(name) or str(default))
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name}: expected seconds, 0 or above, got {environ[name]!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    """What a text says; NaN where it is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

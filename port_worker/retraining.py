@@ -74,6 +74,7 @@ class Retraining:
                 str(arguments.activate),
                 self._settings.gate,
                 self._settings.trainer_memory,
+                self._settings.remote,
             )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:

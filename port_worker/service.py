@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +20,8 @@ from port_worker.answering import Answering, Outcome
 from port_worker.config import Settings
 from port_worker.feeding import ROWS_AT_ONCE, Feeding
 from port_worker.jobs import Jobs, defect, too_late
+from port_worker.mirroring.messages import Setup
+from port_worker.mirroring.process import Mirroring
 from port_worker.rehearsal import rehearse
 from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
@@ -26,6 +30,8 @@ from port_worker.status import Counters, heavy_modules, resident_bytes
 from port_worker.store.errors import StoreError
 from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
+from port_worker.switching import Switching, in_progress, refusal
+from port_worker.watching import Watch
 from protocol.arguments import (
     Arguments,
     Explain,
@@ -80,7 +86,7 @@ class Service:
         self._scheduler = Scheduler(clock, self._limits.max_batch)
         self._counters = Counters()
         self._live = LiveStore(settings.live)
-        self._model = ActiveModel(ModelStore(settings.models), self._live, settings)
+        self._model = ActiveModel(ModelStore(settings.models), self._live, settings, clock, _mirroring(settings, clock))
         self._answering = Answering(self._limits, Pace(clock=clock))
         feeding = Feeding(self._model, self._live)
         self._feeding: Mapping[str, Callable[[Work], Iterator[list[Outcome]]]] = {
@@ -90,12 +96,16 @@ class Service:
         }
         self._jobs = Jobs(self._scheduler, self._start, clock, self._counters)
         self._retraining = Retraining(settings, self._model, clock)
+        self._switching = Switching(self._model)
+        self._watch = Watch(self._model.store, settings.watch_seconds, clock)
         self._long: dict[int, Work] = {}
         self._immediate: Mapping[str, Callable[[Work], None]] = {
             "ping": lambda work: self._answer(work, Atom("pong")),
             "status": lambda work: self._answer(work, self._status()),
             "models": lambda work: self._answer(work, self._model.listing()),
             "retrain": self._start_retrain,
+            "activate": self._start_switch,
+            "rollback": self._start_switch,
             "drain": self._start_drain,
             **dict.fromkeys(self._feeding, self._feed_at_once),
         }
@@ -103,6 +113,7 @@ class Service:
     def open(self) -> None:
         """Load the active model and greet the host."""
         self._model.store.sweep_staging()
+        self._model.catch_up()
         damaged = self._model.load_at_start()
         report_damage(damaged)
         if self._model.is_loaded:
@@ -172,12 +183,25 @@ class Service:
         elif self._jobs.busy:
             self._end(self._jobs.expired())
             self._end(self._jobs.step())
-        if self._retraining.swapping or self._retraining.look_at <= self._clock():
-            self.trainer_readable()
+        self._step_swaps()
         if self._long:
             self._end_drains()
         forgetting = self._forget()
-        return forgetting or bool(self._scheduler) or self._jobs.busy or self._retraining.swapping
+        return forgetting or bool(self._scheduler) or self._jobs.busy or self._swapping
+
+    @property
+    def _swapping(self) -> bool:
+        """Whether a model is on its way in: two at once would take the memory of three."""
+        return self._switching.busy or self._retraining.swapping
+
+    def _step_swaps(self) -> None:
+        """A slice of the swap that is under way: a retrain's waits for the end of another one."""
+        if self._switching.busy:
+            self._step_switch()
+        elif self._retraining.swapping or self._retraining.look_at <= self._clock():
+            self.trainer_readable()
+        elif self._looks_at <= self._clock():
+            self._look_around()
 
     def _next_at_once(self) -> None:
         due, expired = self._scheduler.take(Lane.AT_ONCE)
@@ -221,6 +245,59 @@ class Service:
         self._retraining.start(work.arguments, lambda facts: self._send(Progress(work.call_id, facts)))
         self._long[work.call_id] = work
 
+    def _start_switch(self, work: Work) -> None:
+        if self._retraining.swapping:
+            raise in_progress("the one that was trained")
+        if work.op == "activate":
+            self._switching.activate(work.arguments.version)
+        else:
+            self._switching.roll_back()
+        self._long[work.call_id] = work
+
+    def _step_switch(self) -> None:
+        """Go on with the swap that a call has asked for, or another process has made necessary."""
+        try:
+            result = self._switching.step()
+        except ProtocolError as error:
+            self._switch_failed(error)
+            return
+        except Exception:  # noqa: BLE001 a defect costs the swap, never the model in service
+            self._switching.abandon()
+            self._switch_failed(defect())
+            return
+        if result is not None:
+            self._send(Event("model_activated", self._model.summary() or {}))
+            for work in self._running(*_SWITCHES):
+                self._answer(work, result)
+
+    def _switch_failed(self, error: ProtocolError) -> None:
+        asked = self._running(*_SWITCHES)
+        self._fail_all(asked, error)
+        if not asked:
+            self._say_damaged(error)
+
+    def _look_around(self) -> None:
+        """Follow what another process has activated."""
+        try:
+            self._model.tend()
+            version = self._watch.look(self._model.version)
+            if version is not None:
+                self._switching.follow(version)
+        except ProtocolError as error:
+            self._say_damaged(error)
+        except (StoreError, OSError) as error:
+            self._say_damaged(refusal(error))
+
+    @property
+    def _looks_at(self) -> float:
+        """When to look for what others have activated: a worker that is about to end does not."""
+        return math.inf if self._session.state == "draining" else self._watch.looks_at
+
+    def _say_damaged(self, error: ProtocolError) -> None:
+        """Of a version that nobody here has asked for; what served goes on serving."""
+        sys.stderr.write(f"port_worker: {error.message}\n")
+        self._send(Event("model_damaged", error_facts(ErrorReply.of(None, error))))
+
     def trainer_readable(self) -> None:
         """Take what the trainer has said, or go on with the swap to its model."""
         try:
@@ -246,9 +323,9 @@ class Service:
             defect()
             return False
 
-    def _running(self, op: str) -> list[Work]:
-        """The calls of an op that goes on between steps; at most one `retrain`, none once it was given up."""
-        return [work for work in self._long.values() if work.op == op]
+    def _running(self, *ops: str) -> list[Work]:
+        """The calls of ops that go on between steps; at most one `retrain`, none once it was given up."""
+        return [work for work in self._long.values() if work.op in ops]
 
     def _start_drain(self, work: Work) -> None:
         self._long[work.call_id] = work
@@ -279,6 +356,8 @@ class Service:
     def close(self) -> None:
         """The host is gone: end the trainer and hold nothing back."""
         self._retraining.close()
+        self._switching.abandon()
+        self._model.close()
         self._live.close()
         self._session.close()
 
@@ -295,7 +374,7 @@ class Service:
     @property
     def wakes_at(self) -> float:
         """When `step` has to run even if nothing arrives; infinite if never."""
-        return min([self._retraining.look_at, *(work.expires_at for work in self._long.values())])
+        return min([self._retraining.look_at, self._looks_at, *(work.expires_at for work in self._long.values())])
 
     def _expire_long(self) -> None:
         now = self._clock()
@@ -307,6 +386,8 @@ class Service:
         work = self._long.get(call_id)
         if work is not None and work.op == "retrain":
             self._retraining.abandon()
+        elif work is not None and work.op in _SWITCHES:
+            self._switching.abandon()
         work = work or self._jobs.drop(call_id)
         if work is not None or self._scheduler.cancel(call_id):
             self._finish(work or Work(call_id, "", None), reason)
@@ -364,6 +445,18 @@ class Service:
 
 
 _ACTIVATED = Atom("activated")
+
+
+def _mirroring(settings: Settings, clock: Callable[[], float]) -> Mirroring | None:
+    """Of the remote model store, where there is one."""
+    if settings.remote is None:
+        return None
+    cache, keep = str(settings.models), settings.keep_versions
+    return Mirroring(Setup(settings.remote, cache, keep, settings.watch_seconds), clock)
+
+
+_SWITCHES = ("activate", "rollback")
+"""The ops that end with another version in service, and train nothing."""
 
 _LANES: Mapping[type, Lane] = {
     Recommend: Lane.BATCH,

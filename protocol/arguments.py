@@ -47,7 +47,7 @@ class _OpArguments:
 
 @dataclass(frozen=True)
 class NoArguments(_OpArguments):
-    """`ping`, `status`, `models` and `drain`."""
+    """`ping`, `status`, `models`, `rollback` and `drain`."""
 
 
 FORMS = ("pairs", "columns")
@@ -268,9 +268,17 @@ class Retrain(_OpArguments):
         return self
 
 
+@dataclass(frozen=True)
+class Activate(_OpArguments):
+    """Which stored version answers from now on."""
+
+    version: str = field(metadata=_read_by(readers.text))
+
+
 Arguments: TypeAlias = (
     NoArguments | Recommend | RecommendMany | Similar | Score | Explain | Feedback | HideItems | ShowItems | Retrain
-)
+    | Activate
+)  # fmt: skip
 
 ARGUMENTS: Mapping[str, type[_OpArguments]] = {
     "ping": NoArguments,
@@ -285,6 +293,8 @@ ARGUMENTS: Mapping[str, type[_OpArguments]] = {
     "show_items": ShowItems,
     "retrain": Retrain,
     "models": NoArguments,
+    "activate": Activate,
+    "rollback": NoArguments,
     "drain": NoArguments,
 }
 """Op to what may come with it."""

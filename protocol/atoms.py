@@ -21,7 +21,7 @@ class Atom(str):
 MESSAGE_TAGS = ("call", "cancel", "hello", "ok", "error", "progress", "event")
 OPS = (
     *("ping", "status", "recommend", "recommend_many", "similar", "score", "explain", "feedback", "hide_items"),
-    *("show_items", "retrain", "models", "drain"),
+    *("show_items", "retrain", "models", "activate", "rollback", "drain"),
 )
 EVENTS = ("model_activated", "model_damaged", "draining")
 STATES = ("starting", "ready", "draining", "closed")
@@ -35,7 +35,7 @@ COLUMNS = ("int64", "float32", "uuid", "int32", "uint8")
 ARGUMENTS = (
     *("user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features", "users", "item"),
     *("metric", "items", "weight", "time", "weights", "times", "algorithm", "params", "retriever", "ranker"),
-    *("retriever_params", "candidates", "mode", "epochs", "seed", "budget_s", "activate"),
+    *("retriever_params", "candidates", "mode", "epochs", "seed", "budget_s", "activate", "version"),
 )
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),
@@ -50,7 +50,7 @@ KEYS = (
     *("feedback_rows", "hidden_items", "training", "code", "message", "retryable", "details"),
     *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed", "seconds_left", "activated", "reason"),
     *("evaluation", "cutoff", "recall", "ndcg", "map", "coverage", "novelty", "candidate", "popularity", "basis"),
-    *("compared_users", "standard_error", "mode"),
+    *("compared_users", "standard_error", "mode", "previous"),
 )
 
 CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *COLUMNS, *ARGUMENTS, *KEYS, *CODES))

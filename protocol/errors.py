@@ -62,6 +62,12 @@ CODES: Mapping[str, CodeFacts] = {
     "training_failed": _worker("the trainer failed; the active model is untouched", retryable=False),
     "no_model": _worker("no model has been trained yet", retryable=True),
     "model_damaged": _worker("a model version's files differ from its manifest", retryable=False),
+    "unknown_version": _caller("there is no stored model version of this name"),
+    "no_previous_version": _caller("no stored version was active before the active one"),
+    "swap_in_progress": _worker("another version is being loaded already", retryable=True),
+    "store_unavailable": _worker(
+        "the model store is locked by another process, or cannot be reached or written", retryable=True
+    ),
     "source_missing": _data("the source, or a table of it, is not there"),
     "source_unreadable": _data("the source is not of the stated format, or may not be read"),
     "source_missing_column": _data("a required column is absent"),

@@ -55,6 +55,7 @@ ARROWS = {
     "port_worker.__main__": {"port_worker.cli"},
     "port_worker.active_model": {
         *("port_worker.allocator", "port_worker.config", "port_worker.serving", "port_worker.store", "protocol"),
+        "port_worker.mirroring.process",
     },
     "port_worker.answering": {
         *("port_worker.scheduler", "port_worker.serving", "port_worker.store.errors", "protocol"),
@@ -67,11 +68,16 @@ ARROWS = {
     "port_worker.retraining": {
         *("port_worker.active_model", "port_worker.config", "port_worker.store", "port_worker.training", "protocol"),
     },
+    "port_worker.mirroring": {"port_worker.store", "port_worker.training.lifeline"},
+    "port_worker.versions": {"port_worker.config", "port_worker.store"},
+    "port_worker.switching": {"port_worker.active_model", "port_worker.serving.steps", "port_worker.store", "protocol"},
+    "port_worker.watching": {"port_worker.store"},
     "port_worker.rehearsal": {"port_worker.answering", "port_worker.scheduler", "port_worker.serving", "protocol"},
     "port_worker.service": {
         "port_worker.rehearsal",
         *("port_worker.active_model", "port_worker.answering", "port_worker.feeding", "port_worker.jobs"),
         *("port_worker.retraining", "port_worker.scheduler", "port_worker.status", "port_worker.config"),
+        *("port_worker.switching", "port_worker.watching", "port_worker.mirroring"),
         *("port_worker.serving", "port_worker.store", "protocol"),
     },
 }
@@ -79,7 +85,7 @@ ARROWS = {
 
 FOREIGN = {
     "protocol": {"numpy", "msgpack"},
-    "port_worker.store": {"numpy"},
+    "port_worker.store": {"numpy", "fsspec"},
     "port_worker.serving": {"numpy", "onnxruntime"},
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),

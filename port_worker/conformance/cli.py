@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--write",
         action="store_true",
-        help="judge what feeds the worker and hides items, too: its home keeps some of it",
+        help="judge what feeds the worker, hides items and activates versions, too: its home keeps some of it",
     )
     add("--timeout", metavar="S", type=_seconds, default=10.0, help="seconds that one answer may take (default: 10)")
     add("--hello-timeout", metavar="S", type=_seconds, default=30.0, help="seconds until hello (default: 30)")

@@ -15,6 +15,8 @@ _LATER: dict[str, dict[str, Any]] = {
     "feedback": {"user": b"somebody"},
     "hide_items": {"items": []},
     "show_items": {"items": []},
+    "activate": {"version": b""},
+    "rollback": {"wings": 2},
 }
 """Calls of the ops that a worker may have; what would change something is refused."""
 

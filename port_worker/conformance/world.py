@@ -20,7 +20,7 @@ class Options:
     """How to drive.
 
     `timeout` and `hello_timeout` are seconds of one wait; `retrain` permits what makes the worker train, `write` what
-    changes the interactions and hidden items that it keeps.
+    changes the interactions and hidden items that it keeps, or which version is active.
     """
 
     timeout: float = 10.0

@@ -65,6 +65,7 @@ def models(session: Session, words: list[str]) -> Models:
     """The model versions."""
     arguments.limited(words, 0)
     reply = session.call("models")
+    session.seen_versions = [each["version"] for each in reply["versions"]]
     return Models(reply["active"], reply["versions"])
 
 

@@ -19,7 +19,7 @@ _OFFERED = 20
 
 
 class CommandCompleter(Completer):
-    """Commands, then what each takes: users of the source, items seen so far, options, algorithms and their keys."""
+    """Commands, then what each takes: users of the source, items and versions seen so far, options, algorithms."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -52,6 +52,8 @@ class CommandCompleter(Completer):
                 yield from _starting(ALGORITHMS, typed)
             case "stages":
                 yield from _stages(typed)
+            case "version":
+                yield from _starting(self._session.seen_versions, typed)
             case "command":
                 yield from _starting(COMMANDS, typed)
 

@@ -11,7 +11,7 @@ from port_worker.repl.errors import EXPECTED, CommandError, Failure, failure
 from port_worker.repl.results import CommandHelp, Help, OptionHelp, Result
 from port_worker.repl.session import Session
 
-Word: TypeAlias = Literal["user", "item", "algorithm", "stages", "command"]
+Word: TypeAlias = Literal["user", "item", "algorithm", "stages", "version", "command"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ COMMANDS: dict[str, Command] = {
                 telling.retrain, ("stages",), options.RETRAIN),
         Command("algorithms [NAME]", "what can be trained, or the keys of one", commands.algorithms, ("algorithm",)),
         Command("models", "the model versions, newest first", commands.models),
+        Command("activate VERSION", "have a stored version answer", telling.activate, ("version",)),
+        Command("rollback", "have the version answer that did before", telling.rollback),
         Command("status", "what the worker says of itself", commands.status),
         Command("ping", "how long a call takes, there and back", commands.ping),
         Command("raw TERM", "send a term such as {call, 1, ping, #{}, infinity}; shows the frames",

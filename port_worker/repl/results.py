@@ -216,6 +216,15 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Switched:
+    """The version that answers from now on, and the one that did before."""
+
+    version: str
+    algorithm: str
+    previous: str | None
+
+
+@dataclass(frozen=True)
 class Models:
     """The model versions, newest first, as the worker describes them."""
 
@@ -332,5 +341,5 @@ class Farewell:
 
 Result: TypeAlias = (
     Recommendations | ManyRecommendations | SimilarItems | ItemScores | Explanation | Fed | Visibility | Profile | Users
-    | Trained | Models | Status | Pong | Algorithms | AlgorithmParameters | Exchange | Help | Farewell
+    | Trained | Switched | Models | Status | Pong | Algorithms | AlgorithmParameters | Exchange | Help | Farewell
 )  # fmt: skip

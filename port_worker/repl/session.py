@@ -66,6 +66,7 @@ class Session:
         self.codec = codec
         self.algorithm = algorithm or world.algorithm
         self.seen_items: dict[Id, ItemCard] = {}  # what was shown, for completion
+        self.seen_versions: list[str] = []
         self._wanted = algorithm
         self._spawn = spawn or (lambda: spawn_worker(world, codec))
         self._host: Host | None = None

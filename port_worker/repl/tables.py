@@ -197,6 +197,12 @@ def _evaluation(found: dict[str, Any]) -> Table:
 
 
 @parts.register
+def _(result: results.Switched) -> list[Table | Text]:
+    before = f"{result.previous} did before" if result.previous is not None else "none did before"
+    return [_text(f"{result.version} ({result.algorithm}) answers now; {before}")]
+
+
+@parts.register
 def _(result: results.Models) -> list[Table | Text]:
     if not result.versions:
         return [Text("no models yet; `retrain` makes one")]

@@ -1,12 +1,13 @@
-"""The commands that tell the worker something: what a user met, what is not to be shown, what to learn."""
+"""The commands that tell the worker something: what a user met, what not to show, what to learn and to serve."""
 
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from port_worker.repl import arguments
 from port_worker.repl.cards import item_cards, user_card
-from port_worker.repl.results import Fed, NamedItem, Trained, Visibility
+from port_worker.repl.results import Fed, NamedItem, Switched, Trained, Visibility
 from port_worker.repl.session import Session
 from port_worker.repl.training import canonical
 
@@ -51,3 +52,19 @@ def retrain(session: Session, words: list[str]) -> Trained:
     params = arguments.parameters(words[1:] if named else words)
     reply = session.retrain(algorithm, params)
     return Trained(**{field.name: reply[field.name] for field in fields(Trained)})
+
+
+def activate(session: Session, words: list[str]) -> Switched:
+    """Have a stored version answer."""
+    [version] = arguments.required(words, "VERSION", 1)
+    return _switched(session.call("activate", {"version": version}))
+
+
+def rollback(session: Session, words: list[str]) -> Switched:
+    """Have the version answer that did before."""
+    arguments.limited(words, 0)
+    return _switched(session.call("rollback"))
+
+
+def _switched(reply: dict[str, Any]) -> Switched:
+    return Switched(reply["version"], reply["algorithm"], reply["previous"])

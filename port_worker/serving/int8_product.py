@@ -7,7 +7,7 @@ one MatMulInteger, written here in the few fields of the ONNX format (a Protocol
 from __future__ import annotations
 
 import importlib.util
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,8 @@ class Int8Product:
         self._session = onnxruntime.InferenceSession(described, options, providers=["CPUExecutionProvider"])
         # Kept there to begin again with another provider after an error, of which there is none.
         self._session._model_bytes = None
-        self._factors, self._columns = shape
-        self._buffer = buffer
-        self._bound = lru_cache(maxsize=_BOUND)(self._bind)
+        # Of no method: that would be a cycle, and a model that is replaced is to go with the last look at it.
+        self._bound = lru_cache(maxsize=_BOUND)(partial(_bind, self._session, shape, buffer))
 
     def __call__(self, vectors: NDArray[np.number]) -> NDArray[np.int32]:
         """`vectors` (b, d), none larger than LARGEST either way, @ codes: (b, n), there until the next product."""
@@ -61,14 +60,18 @@ class Int8Product:
         self._session.run_with_iobinding(binding)
         return products
 
-    def _bind(self, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int32], Any]:
-        """Memory of so many vectors and of their products, and what tells the runtime of both."""
-        unsigned = np.empty((count, self._factors), dtype=np.uint8)
-        products = self._buffer[: count * self._columns].reshape(count, self._columns)
-        binding = self._session.io_binding()
-        binding.bind_input("vectors", "cpu", 0, np.uint8, unsigned.shape, unsigned.ctypes.data)
-        binding.bind_output("products", "cpu", 0, np.int32, products.shape, products.ctypes.data)
-        return unsigned, products, binding
+
+def _bind(
+    session: Any, shape: tuple[int, int], buffer: NDArray[np.int32], count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], Any]:
+    """Memory of so many vectors and of their products, and what tells the runtime of both."""
+    factors, columns = shape
+    unsigned = np.empty((count, factors), dtype=np.uint8)
+    products = buffer[: count * columns].reshape(count, columns)
+    binding = session.io_binding()
+    binding.bind_input("vectors", "cpu", 0, np.uint8, unsigned.shape, unsigned.ctypes.data)
+    binding.bind_output("products", "cpu", 0, np.int32, products.shape, products.ctypes.data)
+    return unsigned, products, binding
 
 
 def model(codes: NDArray[np.int8]) -> bytes:

@@ -19,10 +19,36 @@ class StoreError(Exception):
 class UnknownVersion(StoreError):  # noqa: N818 - the name says what is wrong
     """No folder of that name is in the store, or the text is no version name at all."""
 
-    code = "no_model"
+    code = "unknown_version"
 
     def __init__(self, version: str) -> None:
-        super().__init__(f"version: expected one that is in the store, got {version!r}", {"version": version})
+        super().__init__(
+            f"version: expected one that is in the store, got {version!r}",
+            {"field": "version", "expected": "one that is in the store", "got": version},
+        )
+
+
+class NoPreviousVersion(StoreError):  # noqa: N818 - the name says what is wrong
+    """No version that is still there was active before the one that is."""
+
+    code = "no_previous_version"
+
+    def __init__(self, active: str | None) -> None:
+        super().__init__(
+            f"rollback: expected a stored version that was active before, got none before {active!r}",
+            {"field": "version", "expected": "a stored version that was active before", "got": active},
+        )
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - the name says what is wrong
+    """The store cannot be changed or reached now: another process holds its lock, or the network or disk refuses."""
+
+    code = "store_unavailable"
+
+    def __init__(self, store: str, expected: str, found: object) -> None:
+        super().__init__(
+            f"{store}: expected {expected}, found: {found}", {"store": store, "expected": expected, "got": str(found)}
+        )
 
 
 class ModelDamaged(StoreError):  # noqa: N818 - the name says what is wrong
@@ -67,3 +93,12 @@ class TooManyHidden(StoreError):  # noqa: N818 - the name says what is wrong
 
     def __init__(self, limit: int, got: int) -> None:
         super().__init__(f"hidden items: expected at most {limit} in all, got {got}", {"max": limit, "got": got})
+
+
+def from_code(code: str, message: str, details: dict[str, object]) -> StoreError:
+    """The error of that code which another process has raised, as far as callers tell them apart."""
+    kinds = {kind.code: kind for kind in (UnknownVersion, ModelDamaged, StoreUnavailable)}
+    kind = kinds.get(code, StoreUnavailable)
+    error = kind.__new__(kind)
+    StoreError.__init__(error, message, details)
+    return error

@@ -16,6 +16,7 @@ MAX_BYTES = 1 << 20
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _ARTIFACT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_VERSION_NAME = re.compile(r"\d{8}T\d{6}Z-[a-z0-9]{1,40}-[0-9a-f]{6}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -61,6 +62,18 @@ class Manifest:
         """Bytes of all files, the manifest itself left out."""
         return sum(entry.size for entry in self.files.values())
 
+    @property
+    def watermark(self) -> int | None:
+        """The time of the latest interaction that it has learnt, Unix seconds; None where the source has no times."""
+        found = self.facts.get("learnt_until")
+        return found if type(found) is int else None
+
+    @property
+    def metrics(self) -> dict[str, Json]:
+        """What was measured on interactions that were held out, by name; empty where nothing was."""
+        found = self.facts.get("metrics")
+        return dict(found) if isinstance(found, dict) else {}
+
     def to_json(self) -> bytes:
         """The file's content. Raises ValueError for a parameter that JSON cannot hold (NaN, infinity)."""
         body = asdict(self)
@@ -81,6 +94,11 @@ class Manifest:
         _check_keys(body, _FIELD_TYPES)
         files = {name: _file_entry(name, entry) for name, entry in body["files"].items()}
         return cls(**{**body, "files": files})
+
+
+def is_version_name(text: str) -> bool:
+    """Whether a version may be called so: its moment, its algorithm, six random digits."""
+    return _VERSION_NAME.fullmatch(text) is not None
 
 
 def is_artifact_name(name: str) -> bool:

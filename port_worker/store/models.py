@@ -1,11 +1,11 @@
 """The model store: versions in a folder, one of which is active.
 
     ROOT/<version>/manifest.json, *.npy    immutable once visible
-    ROOT/ACTIVE                            the active version's name, replaced atomically
-    ROOT/.staging-*                        versions in the making, see `staging`
+    ROOT/ACTIVE, HISTORY                   the active version's name and those before it, see `pointers`
+    ROOT/.staging-*                        versions in the making, or on their way out, see `staging`
 
 A crash at any instruction leaves the previous active version as it was, and nothing half written under a version's
-name.
+name. Whoever changes what is active or what there is holds a lock, see `locking`.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from port_worker.store import durable, manifest, staging
-from port_worker.store.errors import ModelDamaged, UnknownVersion
-from port_worker.store.manifest import FileEntry, Json, Manifest, ManifestError
+from port_worker.store import durable, locking, manifest, staging
+from port_worker.store.errors import ModelDamaged, NoPreviousVersion, UnknownVersion
+from port_worker.store.locking import WAIT_SECONDS, Hold
+from port_worker.store.manifest import FileEntry, Json, Manifest, ManifestError, is_version_name
+from port_worker.store.pointers import ACTIVE, Pointers
 
-ACTIVE = "ACTIVE"
 SLICE_BYTES = 256 * 1024
 """How much is hashed between two yields: about a millisecond's work, since a single-threaded loop waits for it."""
 
-_VERSION = re.compile(r"\d{8}T\d{6}Z-[a-z0-9]{1,40}-[0-9a-f]{6}", re.ASCII)
 _ALGORITHM = re.compile(r"[A-Za-z0-9]{1,20}(\+[A-Za-z0-9]{1,20})?", re.ASCII)
 """One name, or two that are joined."""
 
@@ -69,7 +69,7 @@ class Staging:
         a parameter that JSON cannot hold); the store is then as it was.
         """
         created_at = int(self._clock())
-        entries = {path.name: _entry(path) for path in sorted(self.path.iterdir())}
+        entries = {path.name: entry_of(path) for path in sorted(self.path.iterdir())}
         made = Manifest(
             version=_new_version(self._root, created_at, algorithm),
             created_at=created_at,
@@ -96,17 +96,18 @@ class ModelStore:
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.time) -> None:
         self.root = root
+        self.pointers = Pointers(root)
         self._clock = clock
 
     def versions(self) -> list[StoredVersion]:
         """Every version, newest first, the damaged ones too. File contents are not read: `verify` does that."""
-        names = [path.name for path in self.root.glob("*") if _VERSION.fullmatch(path.name)]
+        names = [path.name for path in self.root.glob("*") if is_version_name(path.name)]
         return [self._stored(name) for name in sorted(names, reverse=True)]
 
     def folder(self, version: str) -> Path:
         """Where a version's files are. Raises UnknownVersion, also for text that is no version's name."""
         path = self.root / version
-        if not _VERSION.fullmatch(version) or not path.is_dir():
+        if not is_version_name(version) or not path.is_dir():
             raise UnknownVersion(version)
         return path
 
@@ -136,10 +137,8 @@ class ModelStore:
 
     def active(self) -> str | None:
         """The active version's name, or None before the first. Raises ModelDamaged when it names none that is there."""
-        try:
-            with (self.root / ACTIVE).open("rb") as file:
-                text = file.read(200).decode("ascii", "replace").strip()
-        except FileNotFoundError:
+        text = self.pointers.active()
+        if text is None:
             return None
         try:
             self.folder(text)
@@ -147,13 +146,98 @@ class ModelStore:
             raise ModelDamaged(text, ACTIVE, "the name of a stored version", repr(text)) from error
         return text
 
-    def activate(self, version: str) -> None:
-        """Make a version the active one, atomically. Raises UnknownVersion, ModelDamaged (its manifest), OSError."""
+    def previous(self) -> str:
+        """The version that was active before the active one, and is still there. Raises NoPreviousVersion, OSError."""
+        history = self.pointers.history()
+        for version in reversed(history[:-1]):
+            if version != history[-1] and (self.root / version).is_dir():
+                return version
+        raise NoPreviousVersion(history[-1] if history else None)
+
+    def activate(self, version: str, wait_seconds: float = WAIT_SECONDS) -> None:
+        """Make a version the active one, atomically.
+
+        Raises UnknownVersion, ModelDamaged (its manifest), StoreUnavailable (others keep the lock), OSError.
+        """
         self.read(version)
-        with staging.staging_folder(self.root) as folder:
-            durable.write_file(folder / ACTIVE, f"{version}\n".encode())
-            (folder / ACTIVE).replace(self.root / ACTIVE)
+        with locking.changing(self.root, wait_seconds):
+            self.pointers.move(self.pointers.after(version))
+
+    def roll_back(self, version: str | None = None, wait_seconds: float = WAIT_SECONDS) -> str:
+        """Make the version that was active before the active one again, and forget what came after; returns it.
+
+        `version`: what `previous` said, where it was looked at in between. Raises as `activate` and `previous` do.
+        """
+        target = version or self.previous()
+        self.read(target)
+        with locking.changing(self.root, wait_seconds):
+            self.pointers.move(self.pointers.before(target), back=True)
+        return target
+
+    def is_whole(self, version: str) -> bool:
+        """Whether a version is there, and all of its files have their sizes."""
+        return (self.root / version).is_dir() and self._stored(version).damaged is None
+
+    def take_in(self, folder: Path, version: str) -> None:
+        """Make a staging folder that holds a whole version visible, in place of a damaged one of that name.
+
+        Raises StoreUnavailable, OSError. Where another process was faster, its one stays.
+        """
+        with locking.changing(self.root):
+            if self.is_whole(version):
+                return
+            if (self.root / version).exists():
+                with staging.staging_folder(self.root) as away:
+                    (self.root / version).rename(away / version)
+            folder.rename(self.root / version)
             durable.sync_folder(self.root)
+
+    def hold(self, version: str) -> Hold:
+        """Say that this process has a version loaded, so that nobody prunes it. Raises UnknownVersion, OSError."""
+        return locking.hold(self.folder(version))
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` intact versions; returns the names of what is gone.
+
+        The active one stays, the one to roll back to, and what a process of this machine has loaded: its mapped files
+        would outlive their names, but it may open them again. Raises StoreUnavailable, OSError.
+        """
+        return list(dict.fromkeys(self.pruning(keep)))
+
+    def pruning(self, keep: int) -> Generator[str, None, None]:
+        """The same in slices, since a large file takes its time: yields a version's name after each of its files."""
+        if not self._superfluous(keep):
+            return
+        with staging.staging_folder(self.root) as folder:
+            with locking.changing(self.root):
+                removed = [version for version in self._superfluous(keep) if self._take_out(version, folder)]
+                durable.sync_folder(self.root)
+            for version in removed:
+                yield version
+                for path in sorted((folder / version).iterdir()):
+                    if path.is_file():
+                        path.unlink()
+                    yield version
+
+    def _superfluous(self, keep: int) -> list[str]:
+        """What is older than the newest `keep` intact versions, and not needed, newest first."""
+        needed, intact, older = set(self.pointers.history()[-1:]), 0, []
+        with suppress(NoPreviousVersion):
+            needed.add(self.previous())
+        for stored in self.versions():
+            if intact >= keep and stored.version not in needed:
+                older.append(stored.version)
+            intact += stored.damaged is None
+        return older
+
+    def _take_out(self, version: str, folder: Path) -> bool:
+        """Move a version out of sight by one rename, whole; what a crash leaves there is swept. Whether it went."""
+        if not (self.root / version).is_dir():
+            return False
+        with locking.unless_held(self.root / version) as free:
+            if free:
+                (self.root / version).rename(folder / version)
+        return free
 
     @contextmanager
     def stage(self) -> Iterator[Staging]:
@@ -201,7 +285,8 @@ def _new_version(root: Path, created_at: int, algorithm: str) -> str:
             return version
 
 
-def _entry(path: Path) -> FileEntry:
+def entry_of(path: Path) -> FileEntry:
+    """A file as a manifest lists it, flushed. Raises ValueError for what no version's file may be, OSError."""
     size = _regular_size(path)
     if size is None or not manifest.is_artifact_name(path.name):
         raise ValueError(f"a version's files: expected plain files with plain names, got {path.name!r}")

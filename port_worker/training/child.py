@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from port_worker.training import lifeline, memory, priority
@@ -69,7 +70,22 @@ def train(job: Job, reporter: Reporter) -> Done:
     """The whole training. What it needs is imported now, when there is a job."""
     from port_worker.training.course import Course
 
-    return Course(job, reporter).run()
+    done = Course(job, reporter).run()
+    if job.remote is not None:
+        _push(job.remote, Path(job.store), done.version)
+    return done
+
+
+def _push(url: str, cache: Path, version: str) -> None:
+    """Upload the version before anybody is told of it. Where that cannot be, the worker goes on trying."""
+    from port_worker.store.errors import StoreUnavailable
+    from port_worker.store.models import ModelStore
+    from port_worker.store.remote import RemoteStore
+
+    try:
+        RemoteStore(url, ModelStore(cache)).push(version)
+    except StoreUnavailable as error:
+        sys.stderr.write(f"port_worker: {version} is not uploaded yet: {error}\n")
 
 
 def _send(messages: int, message: TrainerMessage) -> None:

@@ -17,6 +17,7 @@ class Job:
     """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder.
 
     mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
+    remote: the URL that `store` is the cache of, if any.
     memory_limit: bytes that the trainer and what it starts may have resident; None for no limit.
     """
 
@@ -33,6 +34,7 @@ class Job:
     activate: str = "gated"
     gate: GatePolicy = field(default_factory=GatePolicy)
     memory_limit: int | None = None
+    remote: str | None = None
 
     @property
     def plan(self) -> Plan:

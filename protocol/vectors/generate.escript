@@ -168,6 +168,8 @@ host() ->
             {"ping", "{call,0,ping,#{},infinity}"},
             {"status", "{call,1,status,#{},1000}"},
             {"models", "{call,2,models,#{},0}"},
+            {"activate", "{call,9,activate,#{version => <<\"20260102T030405Z-als-0a1b2c\">>},30000}"},
+            {"rollback", "{call,10,rollback,#{},infinity}"},
             {"drain", "{call,3,drain,#{},604800000}"},
             {"recommend", "{call,4,recommend,#{user => <<\"ada\">>},250}"},
             {"recommend.integer", "{call,5,recommend,#{user => 42},infinity}"},
@@ -312,6 +314,9 @@ worker() ->
              "<<\"index\">> => #{<<\"recall\">> => 0.97}}},#{version => <<\"v1\">>,algorithm => nil,"
              "created_at => nil,users => nil,items => nil,rows => nil,bytes => nil,active => false,damaged => <<\"manifest.json: no such file\">>,kind => nil,"
              "facts => nil}]}}"},
+            {"ok.activate",
+             "{ok,9,#{version => <<\"v1\">>,algorithm => <<\"bpr\">>,previous => <<\"v2\">>}}"},
+            {"ok.activate.first", "{ok,9,#{version => <<\"v1\">>,algorithm => <<\"bpr\">>,previous => nil}}"},
             {"ok.drain", "{ok,3,#{completed => 1000}}"},
             {"progress.extract",
              "{progress,7,#{phase => extract,share => 0.0,epoch => nil,epochs => nil,loss => nil,rows => 0}}"},
@@ -341,7 +346,7 @@ worker() ->
 hello(Model) ->
     "#{protocol => 1,worker => #{name => <<\"port_worker\">>,version => <<\"0.1.0\">>,python => <<\"3.11.7\">>},"
     "os_pid => 4711,ops => [ping,status,recommend,recommend_many,similar,score,explain,feedback,hide_items,"
-    "show_items,retrain,models,drain],limits => #{max_frame_bytes => 16777216,"
+    "show_items,retrain,models,activate,rollback,drain],limits => #{max_frame_bytes => 16777216,"
     "max_in_flight => 4096,max_batch => 64,max_bulk => 8,max_items => 10000,max_exclude => 30000,"
     "max_users => 100000,max_feedback => 100000,max_recent => 1000,max_kinds => 256,max_features => 64,max_id_bytes => 255,"
     "max_terms => 32768,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
@@ -360,10 +365,11 @@ codes() ->
          "malformed_term", "malformed_message", "frame_too_large", "id_in_use", "unknown_op", "missing_argument",
          "unknown_argument", "invalid_argument", "unknown_algorithm", "invalid_hyperparameter",
          "algorithm_unavailable", "training_unavailable", "unknown_item", "unsupported_option", "too_many_hidden",
-         "reply_too_large", "training_failed", "model_damaged",
+         "reply_too_large", "training_failed", "model_damaged", "unknown_version", "no_previous_version",
          "source_missing", "source_unreadable", "source_missing_column", "source_invalid_row", "source_empty",
          "cancelled", "internal"]]
     ++ [{Code, "true"} || Code <- [
+         "swap_in_progress", "store_unavailable",
          "training_in_progress", "no_model", "feedback_unavailable", "deadline_exceeded", "overloaded", "draining"]].
 
 %% What the protocol refuses. The last column is what Erlang makes of it: a term, badarg, or - where releases differ.

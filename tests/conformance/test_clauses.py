@@ -27,10 +27,11 @@ OF_ONE_WORKER = (
     *("order.draining", "order.overloaded", "order.id-in-use"),
 )
 """Clauses that start workers of their own, which takes most of the time."""
-LATER_OPS = ("recommend_many", "similar", "score", "explain", "feedback", "hide_items", "show_items")
+LATER_OPS = ("recommend_many", "similar", "score", "explain", "feedback", "hide_items", "show_items", "activate")
 OF_LATER_OPS = (
     *("ops.recommend-scored", "ops.recommend-kinds", "ops.unsupported-option", "ops.recommend-many", "ops.similar"),
     *("ops.unknown-item", "ops.score", "ops.explain", "ops.feedback", "ops.hide-items", "ops.show-items"),
+    *("ops.activate", "ops.rollback"),
 )
 OF_ALL = ("messages.shapes", "hello.first", "hello.early")
 """Clauses whose defects may show anywhere, whatever they are called."""
@@ -72,6 +73,7 @@ def test_a_worker_without_a_model_is_judged_on_the_rest() -> None:
         *("ops.recommend-many", "ops.recommend-many-rest", "ops.recommend-many-too-large"),
         *("ops.similar", "ops.unknown-item", "ops.score"),
         *("ops.explain", "ops.feedback-consumed", "ops.feedback-fold-in", "ops.hide-items", "ops.show-items"),
+        *("ops.activate", "ops.rollback"),
     }
 
 

@@ -23,6 +23,7 @@ NEED_A_MODEL = {
 
 WRITING = {
     *("ops.feedback", "ops.feedback-consumed", "ops.feedback-fold-in", "ops.hide-items", "ops.show-items"),
+    *("ops.activate", "ops.rollback"),
 }
 
 TRAINING = {"order.id-in-use", *(clause.name for clause in CLAUSES if clause.name.startswith("retrain."))}

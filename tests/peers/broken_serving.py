@@ -54,6 +54,13 @@ for _op in ("hide_items", "show_items"):
     takes(f"arguments.{_op.replace('_', '-')}", f"{_op} of none", instead(_op, "items", is_empty, [b"m"]))
 
 
+takes(
+    "arguments.activate",
+    "activates an atom",
+    instead("activate", "version", lambda version: isinstance(version, Atom), b"v1"),
+)
+
+
 # What models can do.
 
 
@@ -173,3 +180,25 @@ class ShowsMany(Worker):
 class ShowsNothing(Worker):
     def show_items(self, args: dict[str, Any]) -> Any:
         return self.hiding(args, lambda _items: self.hidden)
+
+
+# Which version answers.
+
+
+codes("ops.activate-unknown", "calls an unknown version invalid", "activate", "invalid_argument", "unknown_version")
+
+
+@defect("ops.activate", "activates the other version in name alone")
+class ActivatesInNameAlone(Worker):
+    def activate(self, args: dict[str, Any]) -> Any:
+        version, result = self.version, super().activate(args)
+        self.version = version
+        return result
+
+
+@defect("ops.rollback", "rolls back to where it is")
+class RollsBackToItself(Worker):
+    def rollback(self, args: dict[str, Any]) -> Any:
+        version, result = self.version, super().rollback(args)
+        self.version = version
+        return result | atoms(version=version)

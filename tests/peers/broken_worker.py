@@ -96,6 +96,8 @@ class Worker:
         self.answered = 0
         self.hidden: set[Any] = set()
         self.fed: dict[Any, set[Any]] = {}
+        self.version = b"v2"
+        self.before: list[bytes] = []
 
     def run(self) -> int:
         signal.signal(signal.SIGTERM, self.terminate)
@@ -236,11 +238,11 @@ class Worker:
     def models(self, _args: dict[str, Any]) -> Any:
         def version(name: bytes, made: int) -> dict[Any, Any]:
             facts = atoms(version=name, algorithm=b"fake", created_at=made, users=1, items=30, rows=9, bytes=1)
-            return facts | atoms(active=name == b"v2", damaged=None)
+            return facts | atoms(active=name == self.version, damaged=None)
 
         if self.model is None:
             return atoms(active=None, versions=[])
-        return atoms(active=b"v2", versions=[version(b"v2", 1_767_225_600), version(b"v1", 1_767_225_500)])
+        return atoms(active=self.version, versions=[version(b"v2", 1_767_225_600), version(b"v1", 1_767_225_500)])
 
     def recommend(self, args: dict[str, Any]) -> Any:
         return self.ranked(args)
@@ -252,7 +254,7 @@ class Worker:
                 details = {"field": name, "kind": "embedding", "supported_by": ["network"]}
                 raise ProtocolError("unsupported_option", f"{name}: not of this kind", details)
         left = self.left(args, self.fed.get(user, set()) if args.get("filter_consumed", True) else ())
-        facts = atoms(items=self.formed(left[:n], args), model=b"v2", exhausted=len(left) < n)
+        facts = atoms(items=self.formed(left[:n], args), model=self.version, exhausted=len(left) < n)
         return facts | atoms(source=self.source(user), scored=len(left[:n]), ignored=[])
 
     def left(self, args: dict[str, Any], without: Iterable[Any]) -> list[tuple[bytes, float]]:
@@ -280,26 +282,26 @@ class Worker:
             sources=(Atom("uint8"), bytes(names.index(row["source"]) for row in rows)),
             source_names=names,
             n=n,
-            model=b"v2",
+            model=self.version,
         )
 
     def similar(self, args: dict[str, Any]) -> Any:
         item, n = known_item(args["item"]), args.get("n", 10)
         left = self.left(args, [item])
         metric = args.get("metric", Atom("cosine"))
-        return atoms(items=self.formed(left[:n], args), model=b"v2", metric=metric, exhausted=len(left) < n)
+        return atoms(items=self.formed(left[:n], args), model=self.version, metric=metric, exhausted=len(left) < n)
 
     def score(self, args: dict[str, Any]) -> Any:
         known = dict(ITEMS)
         scores = [known.get(item) for item in ids_of(args["items"])]
         column = b"".join(struct.pack("<f", math.nan if score is None else score) for score in scores)
         form = (Atom("float32"), column) if args.get("form") == COLUMNS else scores
-        return atoms(scores=form, source=self.source(id_of(args["user"])), model=b"v2")
+        return atoms(scores=form, source=self.source(id_of(args["user"])), model=self.version)
 
     def explain(self, args: dict[str, Any]) -> Any:
         item, user = known_item(args["item"]), id_of(args["user"])
         items = [(each, 0.5) for each in sorted(self.fed.get(user, set()) & dict(ITEMS).keys())]
-        facts = atoms(items=items[: args.get("n", 5)], score=dict(ITEMS)[item], model=b"v2")
+        facts = atoms(items=items[: args.get("n", 5)], score=dict(ITEMS)[item], model=self.version)
         return facts | atoms(source=self.source(user), method=Atom("similarity"))
 
     def feedback(self, args: dict[str, Any]) -> Any:
@@ -324,6 +326,24 @@ class Worker:
         self.hidden = change(items)
         unknown = len([item for item in items if item not in dict(ITEMS)])
         return atoms(changed=abs(len(self.hidden) - before), hidden=len(self.hidden), unknown=unknown)
+
+    def activate(self, args: dict[str, Any]) -> Any:
+        if self.model is None or args["version"] not in (b"v1", b"v2"):
+            raise ProtocolError("unknown_version", "version: expected v1 or v2")
+        self.before.append(self.version)
+        return self.switched(args["version"])
+
+    def rollback(self, _args: dict[str, Any]) -> Any:
+        if not self.before:
+            raise ProtocolError("no_previous_version", "rollback: expected one before")
+        return self.switched(self.before.pop())
+
+    def switched(self, version: bytes) -> Any:
+        previous, self.version = self.version, version
+        assert self.model is not None
+        self.model = self.model | atoms(version=version)
+        self.say((Atom("event"), Atom("model_activated"), self.model))
+        return atoms(version=version, algorithm=b"fake", previous=previous)
 
     def columns(self, items: list[tuple[bytes, float]]) -> Any:
         ids = b"".join(uuid.UUID(item.decode()).bytes for item, _score in items)

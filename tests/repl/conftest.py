@@ -113,6 +113,20 @@ class FakeHost:
     def _show_items(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
         return {"changed": len(args["items"]), "hidden": 3, "unknown": 0}
 
+    def _models(self, _args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        version: dict[str, Any] = dict.fromkeys(("created_at", "rows", "users", "items", "bytes"), 1)
+        version |= {"algorithm": "ALS", "kind": "embedding", "facts": {}, "damaged": None}
+        return {
+            "active": "v2",
+            "versions": [{**version, "version": name, "active": name == "v2"} for name in ("v2", "v1")],
+        }
+
+    def _activate(self, args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        return {"version": args["version"], "algorithm": "ALS", "previous": "v2"}
+
+    def _rollback(self, _args: dict[str, Any], _progress: object) -> dict[str, Any]:
+        return {"version": "v1", "algorithm": "ALS", "previous": None}
+
     def _retrain(self, args: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         self.algorithm = args.get("algorithm") or f"{args['retriever']}+{args['ranker']}"
         progress({"phase": "fit", "share": 0.5, "epoch": 1, "epochs": 2, "loss": 0.25, "rows": None})

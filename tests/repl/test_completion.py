@@ -40,6 +40,13 @@ def test_items_are_offered_once_they_were_shown(world: World) -> None:
     assert _offered(session, "similar Ne") == ["similar 'Neon Fox'"]
 
 
+def test_versions_are_offered_once_they_were_listed(world: World) -> None:
+    session = Bench(world, FakeHost()).session
+    assert _offered(session, "activate v") == []
+    execute(session, "models")
+    assert _offered(session, "activate v") == ["activate v2", "activate v1"]
+
+
 def test_a_name_with_spaces_is_found_without_quotes(world: World) -> None:
     session = Bench(world, FakeHost()).session
     assert _offered(session, "recommend Ada R") == ["recommend 'Ada Reyes'", "recommend Ada recent="]

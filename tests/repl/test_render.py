@@ -9,7 +9,7 @@ from port_worker.repl.errors import Failure
 from port_worker.repl.execute import COMMANDS, Outcome, execute
 from port_worker.repl.progress import standing
 from port_worker.repl.render import show_json, show_tables
-from port_worker.repl.results import Models, Status, Trained
+from port_worker.repl.results import Models, Status, Switched, Trained
 from port_worker.repl.tables import duration, moment, size, write
 from port_worker.repl.world import World
 from tests.repl.conftest import ADA, BO, CAVE, FOX, Bench, FakeHost
@@ -57,6 +57,7 @@ def test_a_profile_shows_what_was_met_newest_first(world: World, capsys: pytest.
 
 
 _WORDS = {
+    "activate": "v1",
     **dict.fromkeys(("recommend", "many", "user"), "ada_reyes"),
     **dict.fromkeys(("score", "explain", "feedback"), "ada_reyes 'Neon Fox'"),
     **dict.fromkeys(("similar", "hide", "show"), "'Neon Fox'"),
@@ -255,3 +256,13 @@ def test_what_goes_on_is_said_as_far_as_it_is_known() -> None:
     known = {"rows": 1200, "epoch": 3, "epochs": 10, "loss": 0.12345, "ndcg": 0.25, "seconds_left": 61.4}
     assert standing(known) == "1,200 rows  epoch 3/10  loss 0.1235  ndcg 0.2500  61 s left"
     assert standing(dict.fromkeys(known)) == ""
+
+
+def test_a_switch_names_both_versions() -> None:
+    stream = io.StringIO()
+    write(Switched("v1", "ALS", "v2"), stream)
+    write(Switched("v1", "ALS", None), stream)
+    assert stream.getvalue().splitlines() == [
+        "v1 (ALS) answers now; v2 did before",
+        "v1 (ALS) answers now; none did before",
+    ]

@@ -6,7 +6,7 @@ from port_worker.host import WorkerError, WorkerGone
 from port_worker.repl.cli import run_lines
 from port_worker.repl.errors import Failure
 from port_worker.repl.execute import Outcome, execute
-from port_worker.repl.results import Pong, Recommendations
+from port_worker.repl.results import Pong, Recommendations, Switched
 from port_worker.repl.world import World
 from protocol.atoms import Atom
 from tests.repl.conftest import ADA, CAVE, FOX, Bench, FakeHost
@@ -103,3 +103,13 @@ def test_a_user_is_found_by_id_and_by_name_and_items_get_names(world: World, who
         (FOX, "Neon Fox", "avatar"),
         (CAVE, "Wet Cave", "map"),
     ]
+
+
+def test_a_version_is_activated_and_rolled_back(world: World) -> None:
+    host = FakeHost()
+    session = Bench(world, host).session
+    assert execute(session, "activate v1").result == Switched("v1", "ALS", "v2")
+    assert execute(session, "rollback").result == Switched("v1", "ALS", None)
+    assert host.calls == [("activate", {"version": "v1"}), ("rollback", {})]
+    for line in ("activate", "activate v1 v2", "rollback v1"):
+        assert getattr(execute(session, line).result, "code", None) == "invalid_argument"

@@ -1,6 +1,9 @@
-"""Publishes and activates a model, killed at each line of the store in turn; run as a program with a folder to use.
+"""Changes a store, killed at lines of it in turn; run as a program with a folder to use and what to do.
 
-Prints one JSON object: how many kills there were, and what they left (`old` or `new` active; staging folders swept).
+Where there are more than MOST_KILLS lines, a seeded choice of them is taken.
+
+Prints one JSON object: what each kill left (which version is active, by its place among those
+that were there before, or `new`; staging folders swept).
 Forking needs a process without threads, so this is not done inside the test runner.
 """
 
@@ -10,7 +13,10 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from random import Random
 from types import FrameType
 from typing import Any
 
@@ -24,6 +30,7 @@ from tests.models import catalogue_arrays, publish_embedding
 
 ROOM = str(Path(store_package.__file__).parent)
 KILLED = 77
+MOST_KILLS = 120
 
 
 def publish(store: ModelStore, factor: float) -> str:
@@ -35,39 +42,72 @@ def publish(store: ModelStore, factor: float) -> str:
     return version
 
 
-def die_at(line: int) -> None:
-    """End this process, with nothing cleaned up, when the store's `line`-th line is about to run."""
-    seen = 0
+def trace_lines(reached: Callable[[int], None]) -> None:
+    """Call `reached` with its number when a line of the store is about to run."""
+    numbers = count(1)
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal seen
         if not frame.f_code.co_filename.startswith(ROOM):
             return None
         if event == "line":
-            seen += 1
-            if seen == line:
-                os._exit(KILLED)
+            reached(next(numbers))
         return trace
 
     sys.settrace(trace)
 
 
-def killed_at(line: int, root: Path) -> bool:
+def die_at(line: int) -> None:
+    """End this process, with nothing cleaned up, when the store's `line`-th line is about to run."""
+
+    def reached(number: int) -> None:
+        if number == line:
+            os._exit(KILLED)
+
+    trace_lines(reached)
+
+
+def lines_of(root: Path, change: str) -> list[int]:
+    """The lines to be killed at: all of those that a change takes, or a choice of them with the last one."""
+    numbers: list[int] = []
+    trace_lines(numbers.append)
+    CHANGES[change](ModelStore(root))
+    sys.settrace(None)
+    if len(numbers) <= MOST_KILLS:
+        return numbers
+    return [*sorted(Random(6).sample(numbers[:-1], MOST_KILLS - 1)), numbers[-1]]
+
+
+def roll_back(store: ModelStore) -> None:
+    store.roll_back()
+
+
+def prune(store: ModelStore) -> None:
+    store.prune(1)
+
+
+CHANGES: dict[str, Callable[[ModelStore], object]] = {
+    "publish": lambda store: publish(store, 9.0),
+    "roll_back": roll_back,
+    "prune": prune,
+}
+
+
+def killed_at(line: int, root: Path, change: str) -> bool:
     child = os.fork()
     if child == 0:
-        os.fsync = lambda fd: None  # a kill loses nothing that was written; only a power cut does
         die_at(line)
-        publish(ModelStore(root), 2.0)
+        CHANGES[change](ModelStore(root))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code not in (0, KILLED):
-        raise AssertionError(f"the publisher failed at line {line} with {code}")
+        raise AssertionError(f"{change} failed at line {line} with {code}")
     return code == KILLED
 
 
-def check(root: Path, old: str) -> tuple[str, int]:
-    """What a later process finds: every visible version whole, the active one old or new, the rest swept away."""
+def check(root: Path, before: list[str]) -> tuple[str, int, int]:
+    """What a later process finds: every visible version whole, one of them active, the one to roll back to there, the
+    rest swept away. Which is active, how many were swept, and how many versions are left."""
     store = ModelStore(root)
     versions = [stored.version for stored in store.versions()]
     for version in versions:
@@ -76,26 +116,34 @@ def check(root: Path, old: str) -> tuple[str, int]:
         EmbeddingArrays.open(store.folder(version))
     swept = store.sweep_staging()
     left = {path.name for path in root.iterdir()}
-    if left != {*versions, "ACTIVE"} or old not in versions or len(versions) > 2:
+    if left != {*versions, "ACTIVE", "HISTORY"}:
         raise AssertionError(f"left behind: {sorted(left)}")
-    return "old" if store.active() == old else "new", len(swept)
+    active = store.active()
+    if store.previous() not in versions or active not in versions:
+        raise AssertionError(f"active: {active}")
+    return str(before.index(active)) if active in before else "new", len(swept), len(versions)
 
 
-def main(folder: Path) -> None:
-    before = folder / "before"
-    old = publish(ModelStore(before), 1.0)
-    kills, outcomes, swept, killed = 0, [], 0, True
-    while killed:
-        root = folder / "models"
-        shutil.copytree(before, root)
-        killed = killed_at(kills + 1, root)
-        active, removed = check(root, old)
+def main(folder: Path, change: str) -> None:
+    os.fsync = lambda fd: None  # a kill loses nothing that was written; only a power cut does
+    before, root = folder / "before", folder / "models"
+    seconds = count(1_700_000_000)  # each version a second younger than the one before
+    store = ModelStore(before, clock=lambda: next(seconds))
+    old = [publish(store, float(number)) for number in range(4 if change == "prune" else 3)]
+    if change == "prune":
+        store.roll_back()  # so that the newest is not the active one
+    shutil.copytree(before, root)
+    lines = lines_of(root, change)
+    found = []
+    for line in lines:
         shutil.rmtree(root)
-        kills += killed
-        swept += removed
-        outcomes.append(active)
-    sys.stdout.write(json.dumps({"kills": kills, "outcomes": outcomes, "swept": swept}))
+        shutil.copytree(before, root)
+        if not killed_at(line, root, change):
+            raise AssertionError(f"{change} had fewer lines than {line}")
+        found.append(check(root, old))
+    outcomes, swept, counts = zip(*found, strict=True)
+    sys.stdout.write(json.dumps({"outcomes": outcomes, "swept": sum(swept), "counts": counts}))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -7,6 +7,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from port_worker.store.models import ModelStore
 
@@ -26,18 +29,37 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def test_killed_at_any_line_it_leaves_the_old_version_or_the_whole_new_one(tmp_path: Path) -> None:
+def killed(folder: Path, change: str) -> dict[str, Any]:
+    """What `killed_publisher.py` found out about a change that was cut off anywhere."""
     program = Path(__file__).with_name("killed_publisher.py")
     done = subprocess.run(
-        [sys.executable, program, tmp_path], env=_environment(), capture_output=True, text=True, check=False
+        [sys.executable, program, folder, change], env=_environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    switch = found["outcomes"].index("new")
-    assert found["kills"] > 100
-    assert set(found["outcomes"][:switch]) == {"old"}
-    assert set(found["outcomes"][switch:]) == {"new"}
-    assert 0 < found["swept"] <= found["kills"]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(("change", "new"), [("publish", "new"), ("roll_back", "1")])
+def test_killed_at_any_line_it_leaves_the_old_version_or_the_whole_new_one(
+    tmp_path: Path, change: str, new: str
+) -> None:
+    found = killed(tmp_path, change)
+    switch = found["outcomes"].index(new)
+    assert len(found["outcomes"]) > 60
+    assert set(found["outcomes"][:switch]) == {"2"}
+    assert set(found["outcomes"][switch:]) == {new}
+    assert 0 < found["swept"] <= len(found["outcomes"])
+
+
+def test_killed_while_it_prunes_it_leaves_whole_versions_and_the_active_one(tmp_path: Path) -> None:
+    """Of four, the oldest may go: the newest is kept, the third active, the second what is rolled back to."""
+    found = killed(tmp_path, "prune")
+    assert len(found["outcomes"]) > 60
+    assert set(found["outcomes"]) == {"2"}
+    assert found["counts"] == sorted(found["counts"], reverse=True)
+    assert set(found["counts"]) == {4, 3}
+    assert 0 < found["swept"] <= len(found["outcomes"])
 
 
 def test_only_the_dead_are_swept(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_activation_moves_back_and_forth(store: ModelStore, publish: Publish) ->
     for made in (first, second, first):
         store.activate(made.version)
         assert store.active() == made.version
-    assert {path.name for path in store.root.iterdir()} == {first.version, second.version, "ACTIVE"}
+    assert {path.name for path in store.root.iterdir()} == {first.version, second.version, "ACTIVE", "HISTORY"}
 
 
 def test_versions_are_listed_newest_first(tmp_path: Path, publish: Publish) -> None:
@@ -113,7 +113,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(
         publish(store)
     with pytest.raises(OSError, match="No space left"):
         store.activate(made.version)
-    assert {path.name for path in store.root.iterdir()} == {made.version, "ACTIVE"}
+    assert {path.name for path in store.root.iterdir()} == {made.version, "ACTIVE", "HISTORY"}
 
 
 def test_everything_reaches_the_disk_before_its_name_is_shown(
@@ -231,7 +231,7 @@ def test_an_unknown_version_is_not_touched(store: ModelStore, publish: Publish, 
     for act in (store.folder, store.read, store.activate, lambda name: list(store.verify(name))):
         with pytest.raises(UnknownVersion) as unknown:
             act(version)
-        assert unknown.value.code == "no_model"
+        assert unknown.value.code == "unknown_version"
     assert store.active() == made.version
 
 

@@ -272,6 +272,31 @@ defmodule PortWorker do
   @spec models(server(), keyword()) :: result(%{active: String.t() | nil, versions: [map()]})
   def models(server, options \\ []), do: call(server, :models, %{}, options, [])
 
+  @typedoc "Which version serves now, and which one did until now."
+  @type switched :: %{version: String.t(), algorithm: String.t(), previous: String.t() | nil}
+
+  @doc """
+  Has a stored version answer, as `models/2` names it. The worker goes on answering with the one it has meanwhile.
+
+  Every answer names the version that it is from. `:timeout` is 30 seconds by default. While another version is being
+  loaded this is refused as `:swap_in_progress`, which may be retried; after any error what served goes on serving.
+
+      {:ok, %{previous: "20260102T030405Z-als-0a1b2c"}} =
+        PortWorker.activate(server, "20260101T030405Z-bpr-3d4e5f")
+  """
+  @spec activate(server(), String.t(), keyword()) :: result(switched())
+  def activate(server, version, options \\ []),
+    do: call(server, :activate, %{version: version}, Keyword.put_new(options, :timeout, 30_000), [])
+
+  @doc """
+  As `activate/3`, of the version that was active before; the next `rollback/2` goes back further.
+
+  Where none was, or none of those is stored any more: `:no_previous_version`.
+  """
+  @spec rollback(server(), keyword()) :: result(switched())
+  def rollback(server, options \\ []),
+    do: call(server, :rollback, %{}, Keyword.put_new(options, :timeout, 30_000), [])
+
   @doc "Answers `{:ok, :pong}` once the worker is up and reading."
   @spec ping(server(), keyword()) :: result(:pong)
   def ping(server, options \\ []), do: call(server, :ping, %{}, options, [])

@@ -77,6 +77,12 @@ defmodule PortWorker.OpsTest do
     assert PortWorker.retrain(server, options) == {:ok, {:retrain, args}}
   end
 
+  test "a version is activated by its name, and rolled back without one", %{server: server} do
+    assert PortWorker.activate(server, "v1") == {:ok, {:activate, %{version: "v1"}}}
+    assert PortWorker.rollback(server, timeout: 1_000) == {:ok, {:rollback, %{}}}
+    assert {:error, %Error{code: :invalid_argument}} = PortWorker.activate(server, :v1)
+  end
+
   test "recommend_many is read user by user, and has a minute", %{server: server} do
     users = Columns.from_ids([1, 2])
     assert {:ok, found} = PortWorker.recommend_many(server, users, n: 2, kinds: ["map"])
@@ -99,7 +105,9 @@ defmodule PortWorker.OpsTest do
           {&PortWorker.feedback(server, %{user: 1, item: 1}, &1), :weight},
           {&PortWorker.hide_items(server, [1], &1), :n},
           {&PortWorker.show_items(server, [1], &1), :n},
-          {&PortWorker.retrain(server, &1), :n}
+          {&PortWorker.retrain(server, &1), :n},
+          {&PortWorker.activate(server, "v1", &1), :n},
+          {&PortWorker.rollback(server, &1), :n}
         ] do
       assert_raise ArgumentError, ~r/^unknown option #{inspect(name)} of /, fn -> call.([{name, 1}]) end
     end

@@ -230,6 +230,22 @@ defmodule PortWorker.WorkerTest do
     assert {:ok, %{state: :ready, heavy_modules: [], model: %{version: ^version}}} = PortWorker.status(worker)
   end
 
+  test "what is not stored is not activated, and what was never active is not rolled back to", context do
+    %{worker: worker, user: user, model: %{version: version}} = context
+
+    for name <- ["20240101T000000Z-als-000000", "../models"] do
+      assert {:error, %Error{code: :unknown_version, retryable?: false, details: %{"got" => ^name}}} =
+               PortWorker.activate(worker, name)
+    end
+
+    assert {:error, %Error{code: :no_previous_version, retryable?: false}} = PortWorker.rollback(worker)
+
+    assert PortWorker.activate(worker, version) ==
+             {:ok, %{version: version, algorithm: "ALS", previous: version}}
+
+    assert {:ok, %{model: ^version}} = PortWorker.recommend(worker, user)
+  end
+
   test "one retrain at a time; calls are answered meanwhile; a cancelled one makes room", context do
     %{worker: worker, user: user, model: %{version: version}} = context
     {test, ref} = {self(), make_ref()}

@@ -19,6 +19,7 @@ from port_worker.conformance.clauses import (
     refusals,
     retrain,
     serving,
+    switching,
     terms,
 )
 from port_worker.conformance.verdicts import Clause
@@ -46,6 +47,7 @@ CLAUSES: tuple[Clause, ...] = tuple(
         refusals,
         serving,
         feeding,
+        switching,
         retrain,
         ending,
         order,

@@ -57,6 +57,10 @@ _CASES: dict[str, list[_Case]] = {
         ({"users": [b"ada"], "items": [b"m"], "weights": column("float32", b"\0\0\xc0\x7f")}, _INVALID, "weights"),
         ({"users": [b"ada"], "items": [b"m"], "times": column("int64", bytes(16))}, _INVALID, "times"),
     ],
+    "activate": [
+        ({}, _MISSING, "version"),
+        *(({"version": version}, _INVALID, "version") for version in (b"", 1, NIL, b"v\0", Atom("v1"))),
+    ],
     **{
         op: [
             ({}, _MISSING, "items"),

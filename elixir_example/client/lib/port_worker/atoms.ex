@@ -10,7 +10,7 @@ defmodule PortWorker.Atoms do
   @message_tags ~w(call cancel hello ok error progress event)a
 
   @ops ~w(ping status recommend recommend_many similar score explain feedback hide_items show_items retrain
-          models drain)a
+          models activate rollback drain)a
 
   @events ~w(model_activated model_damaged draining)a
 
@@ -25,7 +25,7 @@ defmodule PortWorker.Atoms do
 
   @arguments ~w(user n exclude form kinds filter_consumed diversity recent features users item metric items
                 weight time weights times algorithm params retriever ranker retriever_params candidates
-                mode epochs seed budget_s activate)a
+                mode epochs seed budget_s activate version)a
 
   @keys ~w(protocol worker name version python os_pid ops limits max_frame_bytes max_in_flight max_batch
            max_bulk max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes
@@ -36,12 +36,13 @@ defmodule PortWorker.Atoms do
            batches batch_mean batch_max queue_ms_mean queue_ms_max service_ms_mean service_ms_max
            feedback_rows hidden_items training code message retryable details phase share epoch epochs loss
            duration_ms completed seconds_left activated reason evaluation cutoff recall ndcg map coverage
-           novelty candidate popularity basis compared_users standard_error mode)a
+           novelty candidate popularity basis compared_users standard_error mode previous)a
 
   @codes ~w(malformed_term malformed_message frame_too_large id_in_use unknown_op missing_argument
             unknown_argument invalid_argument unknown_item unsupported_option too_many_hidden reply_too_large
             unknown_algorithm invalid_hyperparameter algorithm_unavailable training_unavailable
-            training_in_progress training_failed no_model model_damaged source_missing source_unreadable
+            training_in_progress training_failed no_model model_damaged unknown_version
+            no_previous_version swap_in_progress store_unavailable source_missing source_unreadable
             source_missing_column source_invalid_row source_empty feedback_unavailable deadline_exceeded
             cancelled overloaded draining internal)a
 

@@ -7,7 +7,7 @@
 # @echoes with their name and arguments, as do a `recommend` for "echo" and a `retrain` with params.
 
 defmodule FakeWorker do
-  @echoes [:similar, :score, :explain, :feedback, :hide_items, :show_items]
+  @echoes [:similar, :score, :explain, :feedback, :hide_items, :show_items, :activate, :rollback]
 
   @hello %{
     protocol: 1,

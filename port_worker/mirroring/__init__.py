@@ -1,0 +1,1 @@
+"""A remote model store beside the worker: a child process downloads and uploads while calls are answered."""

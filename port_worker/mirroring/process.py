@@ -1,0 +1,155 @@
+"""The worker's hold on its mirror, a child process. Standard library only; a request's steps hold up no call.
+
+A mirror that has died is started again for the next request, or by `tend`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import port_worker
+from port_worker.mirroring.messages import Look, Outcome, Publish, Pull, Request, Setup, decode, encode
+from port_worker.store.errors import StoreUnavailable, from_code
+
+MIRROR = (sys.executable, "-m", "port_worker.mirroring")
+NAP_SECONDS = 0.001
+"""How long a step of a wait sleeps: the loop has nothing to wait on, and shall not burn a core either."""
+_CLOSE_SECONDS = 2.0
+_READ_BYTES = 65536
+
+Steps: TypeAlias = Generator[None, None, None]
+
+
+class Mirroring:
+    """One remote store's mirror.
+
+    Args:
+        setup: which store it is, and its cache.
+        clock: monotonic seconds.
+        command: what to start.
+    """
+
+    def __init__(
+        self, setup: Setup, clock: Callable[[], float] = time.monotonic, command: Sequence[str] = MIRROR
+    ) -> None:
+        self._setup = setup
+        self._clock = clock
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._number = 0
+        self._said = bytearray()
+        self._outcomes: dict[int, Outcome] = {}
+
+    def look(self, seconds: float) -> Steps:
+        """Have the cache take over what is active in the store. Raises what went wrong: StoreError."""
+        yield from self._done(Look(self._next()), seconds)
+
+    def pull(self, version: str, seconds: float) -> Steps:
+        """Have a version in the cache. Raises UnknownVersion, ModelDamaged, StoreUnavailable."""
+        yield from self._done(Pull(self._next(), version), seconds)
+
+    def publish(self, history: Sequence[str], seconds: float) -> Steps:
+        """Have a history's last version active in the store. Raises StoreUnavailable: the mirror goes on trying."""
+        yield from self._done(Publish(self._next(), list(history)), seconds)
+
+    def tell(self, history: Sequence[str]) -> None:
+        """As `publish`, without waiting for what becomes of it."""
+        if history and self._process is not None:
+            self._send(encode(Publish(self._next(), list(history))))
+
+    def tend(self) -> None:
+        """See that it runs. Raises StoreUnavailable where it cannot be started."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+
+    def close(self) -> None:
+        """End it; a request that runs is given a moment."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        try:
+            process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _done(self, request: Request, seconds: float) -> Steps:
+        until = self._clock() + seconds
+        self._outcomes.clear()  # of requests that were given up
+        self.tend()
+        self._send(encode(request))
+        while request.number not in self._outcomes:
+            if not self._listen():
+                raise self._gone()
+            if self._clock() >= until:
+                raise StoreUnavailable("model store", f"an answer within {seconds:g} s", "none")
+            yield
+        outcome = self._outcomes.pop(request.number)
+        if outcome.code is not None:
+            raise from_code(outcome.code, outcome.message, outcome.details)
+
+    def _start(self) -> None:
+        self.close()
+        self._said.clear()
+        root = str(Path(port_worker.__file__).parent.parent)
+        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                env=environment,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise StoreUnavailable("model store", "a process that mirrors it", error) from error
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._send(encode(self._setup))
+
+    def _send(self, line: bytes) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # `_listen` finds out
+            self._process.stdin.write(line)
+
+    def _listen(self) -> bool:
+        """Take what it has said, or nap. Returns whether it is still there."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        try:
+            data = os.read(self._process.stdout.fileno(), _READ_BYTES)
+        except BlockingIOError:
+            time.sleep(NAP_SECONDS)
+            return True
+        self._said += data
+        *lines, rest = bytes(self._said).split(b"\n")
+        self._said = bytearray(rest)
+        for line in lines:
+            outcome = decode(line)
+            assert isinstance(outcome, Outcome)
+            self._outcomes[outcome.number] = outcome
+        return bool(data)
+
+    def _gone(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            "model store", "the process that mirrors it to run", "it has ended; stderr has its reason"
+        )

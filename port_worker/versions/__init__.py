@@ -1,0 +1,1 @@
+"""`port-worker models`: the stored versions, for whoever runs the workers."""
