@@ -36,7 +36,12 @@ ARROWS = {
     "port_worker.recording": {"protocol"},
     "port_worker.status": {"port_worker.scheduler"},
     "port_worker.allocator": {"protocol"},
-    "port_worker.config": {"protocol"},
+    "port_worker.toml_table": set(),
+    "port_worker.configured_sources": {"port_worker.sources.definition", "port_worker.toml_table"},
+    "port_worker.config": {
+        *("port_worker.configured_sources", "port_worker.sources.definition", "port_worker.sources.errors"),
+        *("port_worker.toml_table", "protocol"),
+    },
     "port_worker.loop": {
         *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
     },
@@ -76,6 +81,7 @@ FOREIGN = {
     "port_worker.serving": {"numpy", "onnxruntime"},
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),
+    "port_worker.sources.definition": set(),
 }
 """Where only these packages of others may be imported, wherever in the module that is."""
 

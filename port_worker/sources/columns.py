@@ -6,8 +6,8 @@ to name the first that is wrong. One rule therefore decides both whether and whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -21,16 +21,58 @@ IdArray: TypeAlias = NDArray[np.int64] | NDArray[np.bytes_]
 
 
 @dataclass(frozen=True, eq=False)
-class Interactions:
-    """Who met what, how strongly and when: four arrays of one length. A pair may occur several times."""
+class IdColumn:
+    """A column of ids, each id written once: row i holds `ids[codes[i]]`."""
 
-    users: IdArray  # (n,) int64, or bytes 'S<k>' holding UTF-8
-    items: IdArray  # (n,) likewise, of a type of its own
+    codes: NDArray[np.int32]  # (n,) places in `ids`
+    ids: IdArray  # (m,) ascending and distinct; each occurs: int64, or bytes 'S<k>' holding UTF-8
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def of(cls, ids: IdArray) -> IdColumn:
+        """The column that holds these ids."""
+        distinct_ids, codes = np.unique(ids, return_inverse=True)
+        return cls(codes.astype(np.int32), cast("IdArray", distinct_ids))
+
+    @property
+    def values(self) -> IdArray:
+        """(n,) the id of each row."""
+        return self.ids[self.codes]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(m,) in how many rows each of `ids` is."""
+        return np.bincount(self.codes, minlength=len(self.ids)).astype(np.int64)
+
+    def at(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> IdColumn:
+        """The column of some rows, without the ids that are in none of them."""
+        codes = self.codes[rows]
+        used = np.bincount(codes, minlength=len(self.ids)) > 0
+        places = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        return IdColumn(places[codes], self.ids[used])
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Who met what, how strongly and when: four columns of one length. A pair may occur several times."""
+
+    users: IdColumn
+    items: IdColumn  # whose ids may be of another type than those of users
     weights: NDArray[np.float32]  # (n,)
     times: NDArray[np.int64]  # (n,) seconds since 1970 UTC
+    skipped: int = 0
+    """How many malformed rows were left out, where the source's definition lets some be."""
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def at(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Interactions:
+        """Some of the rows, by a mask or in the order of their numbers."""
+        return Interactions(
+            self.users.at(rows), self.items.at(rows), self.weights[rows], self.times[rows], self.skipped
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +148,18 @@ def _typed_integers(values: Sequence[object]) -> NDArray[np.int64]:
     return np.array(_of_type(values, int), dtype=np.int64)
 
 
+def kind_rule(weights: Mapping[str, float]) -> Rule:
+    """Of a column of kinds, which become their weights."""
+
+    def convert(values: Sequence[object]) -> NDArray[np.float32]:
+        try:
+            return np.array([weights[value] for value in _of_type(values, str)], dtype=np.float32)
+        except KeyError:
+            raise ValueError from None
+
+    return Rule(f"a kind that has a weight: {', '.join(weights)}", convert)
+
+
 _INTEGER_ID = "an integer of 64 bits, as in the first row"
 _TEXT_ID = f"text of 1 to {MAX_ID_BYTES} bytes of UTF-8 without NUL"
 _WEIGHT = "a finite number"
@@ -125,6 +179,10 @@ class Rules:
         """The rule for an id column, decided by its first value."""
         return self.integer_id if self.integer_id.accepts(first) else self.text_id
 
+    def weighing(self, weights: Mapping[str, float]) -> Rules:
+        """The same rules, where kinds of these weights stand in the place of weights; unchanged if there are none."""
+        return replace(self, weight=kind_rule(weights)) if weights else self
+
 
 TEXT_RULES = Rules(
     integer_id=Rule(_INTEGER_ID, _integers_in_text),
@@ -138,12 +196,6 @@ TYPED_RULES = Rules(
     weight=Rule(_WEIGHT, lambda values: _weights(_typed_numbers(values))),
     time=Rule(_TIME, lambda values: _times(_typed_numbers(values))),
 )
-
-
-def distinct(ids: IdArray) -> tuple[IdArray, NDArray[np.int64]]:
-    """The distinct ids, ascending, and in how many places each is: both of shape (n_distinct,)."""
-    values, counts = np.unique(ids, return_counts=True)
-    return cast("IdArray", values), counts.astype(np.int64)
 
 
 def id_of(value: Any) -> Id:

@@ -72,6 +72,8 @@ def train(job: Job, reporter: Reporter) -> Done:
     reporter.report("extract", 0.0, rows=0)
     source = open_source(job.source)
     data = dataset.prepare(source.interactions(lambda rows: reporter.report("extract", 0.0, rows=rows)))
+    if data.skipped:
+        sys.stderr.write(f"{source.spec}: {data.skipped} malformed row(s) skipped, {data.rows} read\n")
     data = dataset.described(data, source)
     plan = two_stage.fitting(job.plan, len(data.item_ids), len(data.user_ids))
     reporter.report("prepare", 0.0, rows=data.rows)

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from port_worker.sources.definition import SourceDefinition
 from port_worker.training.hyperparameter import Value
 from port_worker.training.plan import CANDIDATES, Plan
 from port_worker.training.progress import Progress
@@ -13,9 +14,9 @@ from port_worker.training.progress import Progress
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder."""
+    """What to train, as in `plan.Plan`, and from what; `store` is a folder."""
 
-    source: str
+    source: SourceDefinition
     store: str
     algorithm: str
     params: dict[str, Value]
@@ -70,6 +71,8 @@ def decode(line: bytes) -> Job | TrainerMessage:
     if not isinstance(document, dict) or document.get("kind") not in _KINDS:
         raise ValueError("no message of a trainer")
     kind = _KINDS[document.pop("kind")]
+    if kind is Job:
+        document["source"] = SourceDefinition.from_json(document.get("source"))
     try:
         return kind(**document)
     except TypeError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from port_worker.sources.definition import SourceDefinition
 from port_worker.store.models import ModelStore
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage
@@ -23,6 +24,7 @@ from tests.training.processes import ends_within, gone
 
 Start = Callable[[str], TrainerProcess]
 DEADLINE_S = 30
+NO_SOURCE = SourceDefinition("csv:none")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def start(tmp_path: Path, log: Path) -> Iterator[Start]:
 
     def start(kind: str) -> TrainerProcess:
         command = [sys.executable, "-m", "tests.peers.trainer", kind]
-        started.append(TrainerProcess.start(Job("csv:none", str(tmp_path / "models"), "ALS", {}), log, command))
+        started.append(TrainerProcess.start(Job(NO_SOURCE, str(tmp_path / "models"), "ALS", {}), log, command))
         return started[-1]
 
     yield start
@@ -202,14 +204,14 @@ def test_a_long_log_is_put_aside(start: Start, log: Path) -> None:
 
 
 def test_a_trainer_that_cannot_be_started_is_an_error(tmp_path: Path, log: Path) -> None:
-    job = Job("csv:none", str(tmp_path), "ALS", {})
+    job = Job(NO_SOURCE, str(tmp_path), "ALS", {})
     with pytest.raises(TrainingError, match="cannot be started") as caught:
         TrainerProcess.start(job, log, [str(tmp_path / "none")])
     assert caught.value.code == "training_failed"
     with pytest.raises(TrainingError, match="cannot be started"):
         TrainerProcess.start(job, tmp_path)  # a folder is no log
     with pytest.raises(TrainingError, match="cannot be started"):
-        TrainerProcess.start(Job("csv:" + "x" * 40_000, str(tmp_path), "ALS", {}), log)
+        TrainerProcess.start(Job(SourceDefinition("csv:" + "x" * 40_000), str(tmp_path), "ALS", {}), log)
 
 
 class TestTheRealTrainer:
@@ -218,7 +220,7 @@ class TestTheRealTrainer:
     def run(self, source: str, tmp_path: Path, log: Path, **params: object) -> list[TrainerMessage]:
         from port_worker.training.catalogue import validate
 
-        job = Job(source, str(tmp_path / "models"), "ALS", validate("ALS", params))
+        job = Job(SourceDefinition(source), str(tmp_path / "models"), "ALS", validate("ALS", params))
         trainer = TrainerProcess.start(job, log)
         try:
             return hear(trainer)
