@@ -22,10 +22,10 @@ _USER = "postgres"
 _START_S = 60
 _UNPRIVILEGED = "nobody"
 # What a crash would lose is of no use to anybody; the rest is for a machine that others share.
-_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
+_OPTIONS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
-class NoPostgresql(RuntimeError):
+class PostgresqlError(RuntimeError):
     """There is none here, or it does not start."""
 
 
@@ -33,7 +33,7 @@ class PostgresqlServer:
     """A server on a free port of 127.0.0.1, with a user and a password. It and its folder go at the end."""
 
     def __init__(self, options: dict[str, str] | None = None) -> None:
-        """Raises NoPostgresql."""
+        """Raises PostgresqlError."""
         self._options = _OPTIONS | (options or {})
         self._identity = _identity()
         self.password = secrets.token_hex(8)
@@ -60,7 +60,7 @@ class PostgresqlServer:
         return f"postgresql://{_USER}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start it, or start it again, and wait until it answers. Raises NoPostgresql."""
+        """Start it, or start it again, and wait until it answers. Raises PostgresqlError."""
         settings = {"port": str(self.port), "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
         given = " ".join(f"-c {name}={value or repr('')}" for name, value in (settings | self._options).items())
         self._run("pg_ctl", "-w", "-t", str(_START_S), "-l", str(self._folder / "log"), "-o", given, "start")
@@ -95,7 +95,7 @@ class PostgresqlServer:
             )
             if ran.returncode:
                 said.seek(0)
-                raise NoPostgresql(f"{program}: {said.read().decode(errors='replace').strip()}")
+                raise PostgresqlError(f"{program}: {said.read().decode(errors='replace').strip()}")
 
 
 def is_installed() -> bool:
@@ -106,7 +106,7 @@ def is_installed() -> bool:
 def _programs(folder: Path, *, copied: bool) -> Path:
     found = find_spec("pgserver")  # the package itself is not imported: it takes a lock in the user's folders
     if found is None or not found.submodule_search_locations:
-        raise NoPostgresql("the package `pgserver`, a development tool, is not installed")
+        raise PostgresqlError("the package `pgserver`, a development tool, is not installed")
     installed = Path(found.submodule_search_locations[0])
     if not copied:
         return installed / "pginstall" / "bin"

@@ -90,7 +90,7 @@ class SourceDefinition:
     isolation: Isolation = "repeatable read"
     """Of the transaction that reads PostgreSQL."""
 
-    page_rows: int = 100_000
+    page_rows: int = 50_000
     """How many rows of a database are asked for at a time."""
 
     connect_timeout_s: float = 10.0

@@ -68,6 +68,12 @@ def missing_column(about: About, absent: list[str], found: list[str]) -> SourceE
     return _about(about, "source_missing_column", message, {"missing": absent, "got": found})
 
 
+def wrong_type(about: About, column: str, expected: str, found: str) -> SourceError:
+    """A column is of a type that cannot be what it is for."""
+    details: dict[str, Detail] = {"column": column, "expected": expected, "got": found}
+    return _about(about, "source_unreadable", f"column {column}: expected {expected}, found {found}", details)
+
+
 def invalid_row(about: About, place: Place, column: str, expected: str, found: object) -> SourceError:
     """A value breaks its column's rule."""
     unit, number = place

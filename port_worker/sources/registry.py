@@ -34,6 +34,10 @@ def open_source(definition: SourceDefinition | str) -> Source:
         definition = SourceDefinition(definition)
     location = definition.resolved()
     scheme, path = _split(location)
+    if scheme in _DATABASES and path.startswith("//"):
+        from port_worker.sources.postgresql import PostgresqlSource
+
+        return PostgresqlSource(location, definition)
     if scheme not in _FILES or not path:
         raise _invalid(definition)
     file = Path(path).expanduser().absolute()
