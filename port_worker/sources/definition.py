@@ -146,8 +146,9 @@ def _without_secrets(location: str) -> str:
     """A password that was not percent-encoded may have put its parts anywhere: then only the scheme is shown."""
     scheme, separator, _ = location.partition("://")
     if not separator:
-        scheme = location.partition(":")[0]
-        return location if scheme.lower() in _FILES or "@" not in location else f"{scheme}:..."
+        scheme, colon, rest = location.partition(":")
+        secret = colon and "@" in rest and scheme.lower() not in _FILES
+        return f"{scheme}:..." if secret else location
     try:
         parts = urlsplit(location)
         user, host, port = parts.username, parts.hostname, parts.port

@@ -54,6 +54,7 @@ def write_sqlite(tmp_path: Path) -> WriteSqlite:
         schema: str = SCHEMA,
     ) -> Path:
         path = tmp_path / "world.sqlite"
+        path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.executescript(schema)
             connection.executemany("INSERT INTO users VALUES (?, ?, ?)", USERS)
