@@ -1,4 +1,4 @@
-"""The programs by name: `port-worker worker | repl | bench | fixture`.
+"""The programs by name: `port-worker worker | repl | bench | sources | fixture` and others.
 
 Nothing is imported at the top but what the standard streams' taking needs: a library that prints while it is imported
 must find descriptor 1 pointing at stderr already.
@@ -21,6 +21,7 @@ PROGRAMS = {
     "bench": ("port_worker.bench.cli", "drive a worker with an open-loop load and judge it"),
     "inspect": ("port_worker.inspection.cli", "print recorded frames as Erlang terms, or feed them to a worker again"),
     "conformance": ("port_worker.conformance.cli", "drive any worker command through the rules of SPEC.md"),
+    "sources": ("port_worker.checking.cli", "show which sources are configured, and what one of them holds"),
     "fixture": ("port_worker.fixture.cli", "write a seeded world to try things on"),
 }
 _HELP = {"-h", "--help"}

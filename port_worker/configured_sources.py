@@ -11,7 +11,8 @@ from port_worker.sources.definition import ISOLATIONS, InteractionTable, ItemTab
 from port_worker.toml_table import TomlTable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+]*:")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]*:)?(.*)", re.DOTALL)
+_OF_FILES = {"", "sqlite:", "csv:", "parquet:"}
 _MOST_ROWS = 10**9
 _MOST_DAYS = 100_000.0
 _LARGEST_WEIGHT = 1e6
@@ -59,10 +60,10 @@ def _definition(name: str, table: TomlTable, folder: Path) -> SourceDefinition:
 
 def _from_folder(location: str, folder: Path) -> str:
     """The location, with the path of a file made absolute; an address of a server is left as it is."""
-    if "://" in location or not location:
-        return location
-    scheme, separator, path = location.partition(":") if _SCHEME.match(location) else ("", "", location)
-    return f"{scheme}{separator}{folder / Path(path).expanduser()}" if path else location
+    matched = _SCHEME.fullmatch(location)
+    assert matched is not None
+    scheme, path = matched[1] or "", matched[2]
+    return f"{scheme}{folder / Path(path).expanduser()}" if path and scheme.lower() in _OF_FILES else location
 
 
 def _interactions(table: TomlTable) -> InteractionTable:

@@ -29,6 +29,7 @@ ARROWS = {
         # `bench serving`: the arithmetic alone, synthetic models, and networks that are trained for it.
         *("port_worker.serving", "port_worker.store", "port_worker.training"),
     },
+    "port_worker.checking": {"port_worker.sources", "port_worker.config"},
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
     "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
     "port_worker.scheduler": {"protocol"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from port_worker.sources.base import Source
 from port_worker.sources.csv_file import CsvSource
-from port_worker.sources.definition import SourceDefinition
+from port_worker.sources.definition import DEFAULT_NAME, SourceDefinition
 from port_worker.sources.errors import SourceError
 from port_worker.sources.parquet_file import ParquetSource
 from port_worker.sources.sqlite import SqliteSource
@@ -61,4 +61,5 @@ def _invalid(definition: SourceDefinition) -> SourceError:
     expected = f"{', '.join(schemes)}, or a path that ends in {', '.join(_SUFFIXES)}"
     found = definition.shown_location
     details: dict[str, str | int | list[str]] = {"field": "source", "known": [*_FILES, *_DATABASES], "got": found}
-    return SourceError("invalid_argument", f"source: expected {expected}, found {found!r}", details)
+    called = "source" if definition.name == DEFAULT_NAME else f"source {definition.name}"
+    return SourceError("invalid_argument", f"{called}: expected {expected}, found {found!r}", details)

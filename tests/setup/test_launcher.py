@@ -12,7 +12,7 @@ from tests.setup.project import Project, write_program
 FIRST_TIME = ["venv", "pip build.lock", "pip train.lock"]
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance"])
+@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "sources"])
 def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> None:
     done = project.run(program, "--home", "a b", stdin="the input\n")
     assert (done.returncode, done.stdout) == (0, f"ran -m port_worker {program} --home a b\nthe input\n")
@@ -114,7 +114,7 @@ def test_an_environment_whose_interpreter_is_gone_is_made_anew(project: Project)
     assert project.notes == FIRST_TIME * 2
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "test"])
+@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "sources", "test"])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_is_answered_before_there_is_an_environment(project: Project, program: str, option: str) -> None:
     done = project.run(program, "--home", "x", option)
