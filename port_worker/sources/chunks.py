@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from port_worker.sources import errors
 from port_worker.sources.base import Progress
-from port_worker.sources.columns import Interactions, Rule, Rules
+from port_worker.sources.columns import IdColumn, Interactions, Rule, Rules
 from port_worker.sources.encoding import AnyIds, IdEncoder
+
+Choose = Callable[[IdColumn], "NDArray[np.bool_] | slice"]
+"""From the column of items to the rows that are wanted: a mask, or all of them."""
 
 CHUNK_ROWS = 8192  # enough to make the cost of a chunk small, few enough that its Python objects are
 
@@ -75,17 +78,22 @@ class Collector:
         self._append(users, items, weights, times)
         self._count(len(times))
 
-    def interactions(self) -> Interactions:
-        """Everything that was added; the collector is empty afterwards.
+    def interactions(self, choose: Choose | None = None) -> Interactions:
+        """What was added, or of it what `choose` says; the collector is empty afterwards.
 
-        Raises SourceError `source_empty` if there is nothing, `source_invalid_row` if too much was malformed.
+        One column after another is made and cut, so that there are never two copies of all of them. Raises SourceError
+        `source_empty` if there is nothing, `source_invalid_row` if too much was malformed, and what `choose` raises.
         """
         if self._first is not None and self.skipped > self._expected.malformed * self.rows:
             raise errors.too_many_malformed(self._first, self.skipped, self.rows, self._expected.malformed)
         if self.rows == self.skipped:
             raise errors.empty(self._expected.about, "it holds no interactions")
-        users, items = (encoder.column() for encoder in self._ids)
-        return Interactions(users, items, _joined(self._weights), _joined(self._times), self.skipped)
+        items = self._ids[1].column()
+        rows = slice(None) if choose is None else choose(items)
+        items = items if isinstance(rows, slice) else items.at(rows)
+        users = self._ids[0].column()
+        users = users if isinstance(rows, slice) else users.at(rows)
+        return Interactions(users, items, _joined(self._weights)[rows], _joined(self._times)[rows], self.skipped)
 
     def _append(self, users: AnyIds, items: AnyIds, weights: NDArray[np.float32], times: NDArray[np.int64]) -> None:
         if len(times):

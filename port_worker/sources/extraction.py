@@ -26,7 +26,7 @@ from port_worker.sources.columns import MAX_TIME, TYPED_RULES, IdArray, Interact
 from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.encoding import UUID
 from port_worker.sources.layout import Layout, Schema, quoted_table
-from port_worker.sources.selection import nothing_after, with_items
+from port_worker.sources.selection import nothing_after, of_items
 from port_worker.sources.server import Connection, Server, is_lost, is_serialization_failure, literal, text, texts
 from port_worker.sources.tables import Interacted, Tables, quoted
 
@@ -111,13 +111,10 @@ class Extraction:
     def _selected(self) -> Interactions:
         assert self._pages is not None
         assert self._public is not None
-        try:
-            found = self._pages.collector.interactions()
-        except errors.SourceError as error:
-            if error.code == "source_empty" and self._bound is not None:
-                raise nothing_after(self._about, self._bound) from None
-            raise
-        return with_items(self._about, found, self._public)
+        collector, public = self._pages.collector, self._public
+        if self._bound is not None and not collector.rows:
+            raise nothing_after(self._about, self._bound)
+        return collector.interactions(lambda items: of_items(self._about, items, public))
 
 
 class Pages:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.sources import errors
-from port_worker.sources.columns import IdArray, Interactions
+from port_worker.sources.columns import IdArray, IdColumn, Interactions
 from port_worker.sources.definition import SourceDefinition
 
 Clock = Callable[[], float]  # unix seconds
@@ -38,14 +38,15 @@ def nothing_after(about: errors.About, bound: float, newest: int | None = None) 
     return errors.empty(about, f"it holds no interactions after {bound:.0f} (unix seconds){found}")
 
 
-def with_items(about: errors.About, interactions: Interactions, known: IdArray) -> Interactions:
-    """Those with one of the items `known`, which are ascending. Raises SourceError `source_empty` if there are none."""
-    there = _among(interactions.items.ids, known)
+def of_items(about: errors.About, items: IdColumn, known: IdArray) -> NDArray[np.bool_] | slice:
+    """The rows of the items `known`, which are ascending. Raises SourceError `source_empty` if there are none."""
+    there = _among(items.ids, known)
     if there.all():
-        return interactions
+        return slice(None)
     if not there.any():
         raise errors.empty(about, "it holds no interactions with an item that is public")
-    return interactions.at(there[interactions.items.codes])
+    rows: NDArray[np.bool_] = there[items.codes]
+    return rows
 
 
 def frequent(about: errors.About, interactions: Interactions, definition: SourceDefinition) -> Interactions:

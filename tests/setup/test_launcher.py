@@ -20,9 +20,10 @@ def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> 
     assert "[3/3] libraries: done" in done.stderr
 
 
-def test_the_bench_of_serving_brings_its_peers(project: Project) -> None:
-    done = project.run("bench", "serving", "--quick")
-    assert (done.returncode, done.stdout) == (0, "ran -m port_worker bench serving --quick\n")
+@pytest.mark.parametrize("name", ["serving", "sources"])
+def test_some_benches_bring_their_peers(project: Project, name: str) -> None:
+    done = project.run("bench", name, "--quick")
+    assert (done.returncode, done.stdout) == (0, f"ran -m port_worker bench {name} --quick\n")
     assert project.notes == ["venv", "pip build.lock", "pip dev.lock"]
 
 

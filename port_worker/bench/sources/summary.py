@@ -45,7 +45,8 @@ def summarize(found: Mapping[str, Sequence[Extracted]], rows: int) -> dict[str, 
 def show(summary: Mapping[str, Any], stream: IO[str]) -> None:
     """Write the table, then the goals."""
     console = Console(file=stream, highlight=False, soft_wrap=True)
-    table = Table(f"{summary['rows']:,} rows", "rows/s", "ours is so much faster", "seconds", "peak MB", "columns MB")
+    table = Table(f"{summary['rows']:,} rows", "rows/s", "ours to it", "seconds", "peak MB", "columns MB")
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     for way, found in summary["ways"].items():
