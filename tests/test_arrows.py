@@ -83,6 +83,7 @@ FOREIGN = {
     "port_worker.training.catalogue": set(),
     "port_worker.training.process": set(),
     "port_worker.sources.definition": set(),
+    "port_worker.toml_table": {"tomli"},
 }
 """Where only these packages of others may be imported, wherever in the module that is."""
 
