@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import psycopg2
@@ -10,13 +11,12 @@ from port_worker.sources import binary_copy, errors, sql_types
 from port_worker.sources.server import Connection, Server, literal, text
 from port_worker.sources.tables import Tables, quoted
 
+# Not of information_schema, which shows no constraints to a role that may only read.
 _PRIMARY_KEY = """
-    SELECT columns.column_name FROM information_schema.table_constraints AS constraints
-    JOIN information_schema.key_column_usage AS columns
-    ON columns.constraint_name = constraints.constraint_name AND columns.table_schema = constraints.table_schema
-    AND columns.table_name = constraints.table_name
-    WHERE constraints.constraint_type = 'PRIMARY KEY'
-    AND constraints.table_name = {table} AND constraints.table_schema = {schema} ORDER BY columns.ordinal_position"""
+    SELECT columns.attname, columns.attnum, indexes.indkey::text FROM pg_catalog.pg_index AS indexes
+    JOIN pg_catalog.pg_attribute AS columns
+    ON columns.attrelid = indexes.indrelid AND columns.attnum = ANY(indexes.indkey)
+    WHERE indexes.indisprimary AND indexes.indrelid = {table}::regclass"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Schema:
     def interactions(self, key: tuple[str, ...]) -> Layout:
         """The layout, with `key` or else the primary key. Raises SourceError for what is missing or does not fit."""
         found, names = self.columns("interactions"), self._tables.interactions
-        self._tables.check(self._server.origin, "interactions", list(found), (*names.read, *key))
+        self._tables.check(self._server.origin, "interactions", list(found), names.read)
         for column, fits, expected in (
             (names.user, sql_types.IDS, "integers, UUIDs or text"),
             (names.item, sql_types.IDS, "integers, UUIDs or text"),
@@ -71,10 +71,9 @@ class Schema:
             self._fits("interactions", column, found[column], fits, expected)
         if not names.by_kind:
             self._fits("interactions", names.strength, found[names.strength], sql_types.NUMBERS, "numbers")
-        columns = key or tuple(column for column in self._primary_key() if column in found)
-        types = tuple(found[column] for column in columns)
+        columns = key or self._primary_key()
         user, item, strength, time = (found[column] for column in names.read)
-        return Layout(user, item, strength, time, columns, types)
+        return Layout(user, item, strength, time, columns, self._key(columns, list(found)))
 
     def public_items(self) -> str:
         """The SQL of the rows of public items. Raises SourceError where none could tell."""
@@ -91,6 +90,21 @@ class Schema:
         """What errors call a table."""
         return self._server.origin.inside(self._tables.name(table))
 
+    def _key(self, columns: tuple[str, ...], found: list[str]) -> tuple[int, ...]:
+        """The types of a key's columns. CockroachDB's `rowid` is one that is not among those `found` by `SELECT *`."""
+        if not columns:
+            return ()
+        table = self._tables.interactions.table
+        query = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted_table(table)} LIMIT 0"  # noqa: S608 quoted
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(query)
+            except psycopg2.ProgrammingError:
+                absent = [f"{table}.{column}" for column in columns if column not in found]
+                known = [f"{table}.{column}" for column in found]
+                raise errors.missing_column(self.about("interactions"), absent, known) from None
+            return tuple(column.type_code for column in cursor.description)
+
     def _fits(self, table: str, column: str, kind: int, fitting: set[int], expected: str) -> None:
         if kind not in fitting:
             raise errors.wrong_type(self.about(table), column, expected, self._called(kind))
@@ -100,12 +114,14 @@ class Schema:
             cursor.execute(f"SELECT format_type({kind}, NULL)")
             return text(cursor.fetchone()[0])
 
-    def _primary_key(self) -> list[str]:
-        schema, _, table = self._tables.interactions.table.rpartition(".")
+    def _primary_key(self) -> tuple[str, ...]:
         with self._connection.cursor() as cursor:
-            where = literal(cursor, schema) if schema else "current_schema()"
-            cursor.execute(_PRIMARY_KEY.format(table=literal(cursor, table), schema=where))
-            return [text(column) for (column,) in cursor.fetchall()]
+            table = literal(cursor, quoted_table(self._tables.interactions.table))
+            cursor.execute(_PRIMARY_KEY.format(table=table))
+            rows = cursor.fetchall()
+        names = {number: text(column) for column, number, _ in rows}
+        order = re.findall(r"\d+", text(rows[0][2])) if rows else []
+        return tuple(names[int(number)] for number in order)
 
 
 def quoted_table(name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from port_worker.sources.base import ItemCard, UserCard, Visit
 from port_worker.sources.columns import Interactions
-from port_worker.sources.definition import InteractionTable, ItemTable
+from port_worker.sources.definition import InteractionTable, ItemTable, SourceDefinition
 from port_worker.sources.errors import SourceError
 from port_worker.sources.features import NO_KIND
 from port_worker.sources.postgresql import PostgresqlSource
@@ -243,7 +243,25 @@ def test_tables_and_columns_that_are_not_there(database: Database, change: str, 
 def test_a_key_that_is_not_there(database: Database) -> None:
     write_world(database)
     error = failure(database.source(interactions=InteractionTable(key=("number",))))
-    assert error.details["missing"] == ["interactions.number"]
+    assert (error.code, error.details["missing"]) == ("source_missing_column", ["interactions.number"])
+
+
+def test_a_role_that_may_only_read_is_enough(database: Database) -> None:
+    """And it sees the primary key, without which a lost connection would be the end."""
+    fill(database, 30)
+    database.run("""
+        DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN PASSWORD 'reader';
+        GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader""")
+    location = database.location.replace("postgres:" + database.server.password, "reader:reader")
+    seen: list[int] = []
+    data = PostgresqlSource(location, SourceDefinition(location, page_rows=10)).interactions(seen.append)
+    assert len(data) == sum(1 for n in range(30) if n % 7)
+    assert seen == [10, 20, 30]  # page by page, as without a key it is not
+    database.run("REVOKE SELECT ON items FROM reader")
+    with pytest.raises(SourceError, match="permission denied for table items") as caught:
+        PostgresqlSource(location, SourceDefinition(location)).interactions()
+    assert caught.value.code == "source_unreadable"
+    database.run("DROP OWNED BY reader; DROP ROLE reader")
 
 
 @pytest.mark.parametrize("empty", ["DELETE FROM interactions", "UPDATE items SET is_public = false"])
