@@ -13,6 +13,7 @@ from port_worker.sources import errors
 from port_worker.sources.base import Progress
 from port_worker.sources.columns import IdColumn, Interactions, Rule, Rules
 from port_worker.sources.encoding import AnyIds, IdEncoder
+from port_worker.sources.growing import GrowingArray
 
 Choose = Callable[[IdColumn], "NDArray[np.bool_] | slice"]
 """From the column of items to the rows that are wanted: a mask, or all of them."""
@@ -56,8 +57,7 @@ class Collector:
         self._progress = progress
         self._rules: list[Rule] = []
         self._ids = IdEncoder(), IdEncoder()
-        self._weights: list[NDArray[np.float32]] = []
-        self._times: list[NDArray[np.int64]] = []
+        self._weights, self._times = GrowingArray(np.float32), GrowingArray(np.int64)
         self._first: errors.SourceError | None = None
         self.rows = 0
         """How many were added, malformed ones included."""
@@ -93,7 +93,7 @@ class Collector:
         items = items if isinstance(rows, slice) else items.at(rows)
         users = self._ids[0].column()
         users = users if isinstance(rows, slice) else users.at(rows)
-        return Interactions(users, items, _joined(self._weights)[rows], _joined(self._times)[rows], self.skipped)
+        return Interactions(users, items, self._weights.taken()[rows], self._times.taken()[rows], self.skipped)
 
     def _append(self, users: AnyIds, items: AnyIds, weights: NDArray[np.float32], times: NDArray[np.int64]) -> None:
         if len(times):
@@ -136,13 +136,6 @@ class Collector:
                 self._skip(errors.invalid_row(self._expected.about, place, name, rule.expected, values[row]))
                 return False
         return True
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """The parts as one array; the list is empty afterwards, so that they are let go."""
-    whole = np.concatenate(parts)
-    parts.clear()
-    return whole
 
 
 def read_chunks(expected: Expected, chunks: Iterable[Chunk], progress: Progress | None) -> Interactions:

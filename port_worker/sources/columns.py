@@ -6,7 +6,7 @@ to name the first that is wrong. One rule therefore decides both whether and whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_ID_BYTES = 255  # far above a UUID's 36; bounds the width of an id column
+_SLICE_ROWS = 1 << 20
 MAX_TIME = 2**53  # the integers that a double holds exactly; in seconds, past the end of any calendar
 
 Id: TypeAlias = int | str
@@ -39,19 +40,38 @@ class IdColumn:
     @property
     def values(self) -> IdArray:
         """(n,) the id of each row."""
-        return self.ids[self.codes]
+        return cast("IdArray", look_up(self.ids, self.codes))
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(m,) in how many rows each of `ids` is."""
-        return np.bincount(self.codes, minlength=len(self.ids)).astype(np.int64)
+        counts = np.zeros(len(self.ids), dtype=np.int64)
+        for part in _slices(self.codes):
+            counts += np.bincount(part, minlength=len(counts))
+        return counts
 
     def at(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> IdColumn:
         """The column of some rows, without the ids that are in none of them."""
         codes = self.codes[rows]
-        used = np.bincount(codes, minlength=len(self.ids)) > 0
+        used = np.zeros(len(self.ids), dtype=np.bool_)
+        for part in _slices(codes):
+            used[part] = True
         places = np.cumsum(used, dtype=np.int32) - np.int32(1)
-        return IdColumn(places[codes], self.ids[used])
+        return IdColumn(look_up(places, codes), self.ids[used])
+
+
+def look_up(table: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
+    """`table[codes]`, for which numpy would make all codes 64 bits wide at once."""
+    found = np.empty(len(codes), dtype=table.dtype)
+    start = 0
+    for part in _slices(codes):
+        found[start : start + len(part)] = table[part]
+        start += len(part)
+    return found
+
+
+def _slices(codes: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    return (codes[start : start + _SLICE_ROWS] for start in range(0, len(codes), _SLICE_ROWS))
 
 
 @dataclass(frozen=True, eq=False)

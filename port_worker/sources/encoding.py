@@ -11,12 +11,13 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.sources.columns import IdArray, IdColumn
+from port_worker.sources.columns import IdArray, IdColumn, look_up
+from port_worker.sources.growing import GrowingArray
 
 UUID = np.dtype("V16")
 """An id as a database keeps it: 16 bytes, which become the 36 characters of its text at the end."""
 
-_MERGE_ROWS = 1 << 20  # distinct ids of pieces that wait to be told apart: 16 MB of UUIDs
+_MERGE_ROWS = 1 << 19  # distinct ids of pieces that wait to be told apart: 8 MB of UUIDs
 _HEX = np.array([f"{byte:02x}".encode() for byte in range(256)], dtype="S2")
 _GROUPS = (4, 2, 2, 2, 6)  # bytes of a UUID between its dashes
 
@@ -29,7 +30,7 @@ class IdEncoder:
 
     def __init__(self) -> None:
         self._ids: AnyIds | None = None  # distinct, in no order
-        self._parts: list[Codes] = []  # rows of `_ids`
+        self._codes = GrowingArray(np.int32)  # rows of `_ids`
         self._waiting: list[tuple[AnyIds, Codes]] = []  # distinct ids of a piece, and its rows of them
         self._waiting_ids = 0
 
@@ -46,18 +47,12 @@ class IdEncoder:
         """Everything that was added, at least one id; the encoder is empty afterwards."""
         self._merge()
         assert self._ids is not None
-        ids, parts = _as_text(self._ids), self._parts
-        self._ids, self._parts = None, []
+        ids, codes = _as_text(self._ids), self._codes.taken()
+        self._ids = None
         order = np.argsort(ids)
         places = np.empty(len(ids), dtype=np.int32)
         places[order] = np.arange(len(ids), dtype=np.int32)
-        codes = np.empty(sum(map(len, parts)), dtype=np.int32)
-        end = len(codes)
-        while parts:  # from behind, so that each part can be let go
-            part = parts.pop()
-            np.take(places, part, out=codes[end - len(part) : end])
-            end -= len(part)
-        return IdColumn(codes, ids[order])
+        return IdColumn(look_up(places, codes), ids[order])
 
     def _merge(self) -> None:
         pieces = [distinct for distinct, _ in self._waiting]
@@ -66,7 +61,7 @@ class IdEncoder:
         self._ids, places = _distinct(np.concatenate(pieces), keep_order=True)
         start = len(places) - self._waiting_ids
         for distinct, codes in self._waiting:
-            self._parts.append(places[start : start + len(distinct)][codes])
+            self._codes.append(places[start : start + len(distinct)][codes])
             start += len(distinct)
         self._waiting, self._waiting_ids = [], 0
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from port_worker.sources import errors
-from port_worker.sources.columns import IdArray, IdColumn, Interactions
+from port_worker.sources.columns import IdArray, IdColumn, Interactions, look_up
 from port_worker.sources.definition import SourceDefinition
 
 Clock = Callable[[], float]  # unix seconds
@@ -45,8 +45,7 @@ def of_items(about: errors.About, items: IdColumn, known: IdArray) -> NDArray[np
         return slice(None)
     if not there.any():
         raise errors.empty(about, "it holds no interactions with an item that is public")
-    rows: NDArray[np.bool_] = there[items.codes]
-    return rows
+    return look_up(there, items.codes)
 
 
 def frequent(about: errors.About, interactions: Interactions, definition: SourceDefinition) -> Interactions:
@@ -59,7 +58,7 @@ def frequent(about: errors.About, interactions: Interactions, definition: Source
     enough_items = items.counts >= definition.minimum_item_rows
     if enough_users.all() and enough_items.all():
         return interactions
-    kept = enough_users[users.codes] & enough_items[items.codes]
+    kept = look_up(enough_users, users.codes) & look_up(enough_items, items.codes)
     if not kept.any():
         least = f"{definition.minimum_user_rows} of its user and {definition.minimum_item_rows} of its item"
         raise errors.empty(about, f"none of its {len(interactions)} interactions has the {least} that are the least")
