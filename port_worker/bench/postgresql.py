@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -72,7 +73,8 @@ class PostgresqlServer:
     def close(self) -> None:
         """Stop it, and remove the folder."""
         if (self._folder / "data" / "postmaster.pid").exists():
-            self.stop()
+            with suppress(PostgresqlError):  # of one that ended by itself
+                self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _initialise(self) -> None:
