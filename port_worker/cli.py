@@ -1,4 +1,4 @@
-"""The programs by name: `port-worker worker | repl | bench | models | ...`.
+"""The programs by name: `port-worker worker | repl | bench | sources | models | ...`.
 
 Nothing is imported at the top but what the standard streams' taking needs: a library that prints while it is imported
 must find descriptor 1 pointing at stderr already.
@@ -22,6 +22,7 @@ PROGRAMS = {
     "inspect": ("port_worker.inspection.cli", "print recorded frames as Erlang terms, or feed them to a worker again"),
     "conformance": ("port_worker.conformance.cli", "drive any worker command through the rules of SPEC.md"),
     "models": ("port_worker.versions.cli", "list, check, activate, roll back and prune the stored versions"),
+    "sources": ("port_worker.checking.cli", "show which sources are configured, and what one of them holds"),
     "fixture": ("port_worker.fixture.cli", "write a seeded world to try things on"),
 }
 _HELP = {"-h", "--help"}

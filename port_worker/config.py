@@ -1,4 +1,5 @@
-"""Every setting, its default and its environment variable. An option of a program wins over the environment."""
+"""Every setting, its default and its environment variable. An option of a program wins over the environment, and that
+over the configuration file, which has what is too long for either: the sources by name."""
 
 from __future__ import annotations
 
@@ -7,12 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from port_worker.configured_sources import definitions
 from port_worker.evaluation.policy import GatePolicy
+from port_worker.sources.definition import DEFAULT_NAME, SourceDefinition
+from port_worker.sources.errors import SourceError
+from port_worker.toml_table import TomlTable, read_toml
 from port_worker.training import memory
 from protocol.codec import CODECS
 from protocol.limits import Limits
 
 WORLD_FILE = "world.sqlite"
+CONFIG_FILE = "port_worker.toml"
 DEFAULT_ALGORITHM = "ALS"
 INDEXES = ("auto", "exact", "approximate")
 MAX_THREADS = 256
@@ -37,8 +43,14 @@ class Settings:
     home: Path
     """Folder of this worker's data: `world.sqlite`, `models/`, `logs/`. Variable: PORT_WORKER_HOME."""
 
-    source: str
-    """Where `retrain` reads interactions: `sqlite:PATH`, `csv:PATH`, `parquet:PATH` or a path. PORT_WORKER_SOURCE."""
+    sources: Mapping[str, SourceDefinition]
+    """Where `retrain` reads interactions, by name: the tables `[sources.NAME]` of the configuration file, and `default`
+    for a location that an option or PORT_WORKER_SOURCE gives. The file is `port_worker.toml` of the home, or that of
+    PORT_WORKER_CONFIG."""
+
+    default_source: str
+    """The name of the source that `retrain` reads when a call names none. `default_source` in the file; an option or
+    PORT_WORKER_SOURCE wins, which is a location or a name."""
 
     algorithm: str
     """What `retrain` trains when the call names none. PORT_WORKER_ALGORITHM."""
@@ -82,6 +94,19 @@ class Settings:
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
     @property
+    def source(self) -> SourceDefinition:
+        """The source that `retrain` reads when a call names none."""
+        return self.sources[self.default_source]
+
+    def source_named(self, name: str) -> SourceDefinition:
+        """The source of that name. Raises SourceError `invalid_argument`, which lists the names there are."""
+        if name not in self.sources:
+            known = sorted(self.sources)
+            message = f"source: expected one of {', '.join(known)}, got {name!r}"
+            raise SourceError("invalid_argument", message, {"field": "source", "known": known, "got": name})
+        return self.sources[name]
+
+    @property
     def models(self) -> Path:
         """The model store's folder, or the cache of the remote one."""
         return Path(self.store) if self.store and self.remote is None else self.home / "models"
@@ -110,16 +135,21 @@ def settings(
     codec: str | None = None,
     limits: Sequence[str] = (),
     record: Path | None = None,
+    config: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Settings from options, then the environment, then the defaults. Raises ValueError naming what cannot be used.
+    """Settings from options, then the environment, then the configuration file, then the defaults.
+
+    Raises ValueError naming what cannot be used; of the file ConfigError, which is one.
 
     `limits` are texts such as `max_terms=1000`; each wins over the environment's.
     """
     chosen = (home or default_home()).expanduser().absolute()
+    default, sources = _sources(_file(chosen, config, environ), source or environ.get("PORT_WORKER_SOURCE"), chosen)
     return Settings(
         home=chosen,
-        source=source or environ.get("PORT_WORKER_SOURCE") or f"sqlite:{chosen / WORLD_FILE}",
+        sources=sources,
+        default_source=default,
         algorithm=algorithm or environ.get("PORT_WORKER_ALGORITHM") or DEFAULT_ALGORITHM,
         codec=_codec(codec or environ.get("PORT_WORKER_CODEC") or "etf"),
         limits=_limits([*filter(None, environ.get("PORT_WORKER_LIMITS", "").split(",")), *limits]),
@@ -135,6 +165,32 @@ def settings(
         watch_seconds=_seconds(environ, "PORT_WORKER_WATCH_SECONDS", 5.0),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
+
+
+def _file(home: Path, config: Path | None, environ: Mapping[str, str]) -> tuple[TomlTable, Path]:
+    """The configuration file's content, and the folder that its paths start from. It may be absent where unnamed."""
+    named = _path(config or environ.get("PORT_WORKER_CONFIG"))
+    if named is None and not (home / CONFIG_FILE).exists():
+        return TomlTable(home / CONFIG_FILE, "", {}), home
+    file = named or home / CONFIG_FILE
+    return read_toml(file), file.parent
+
+
+def _sources(
+    file: tuple[TomlTable, Path], chosen: str | None, home: Path
+) -> tuple[str, Mapping[str, SourceDefinition]]:
+    """The name of the default source, and all sources by name; `chosen` is a name or a location."""
+    top, folder = file
+    named, found = top.text("default_source"), definitions(top.table("sources"), folder)
+    top.finish()
+    if chosen in found:
+        return chosen, found
+    if chosen is not None or (named is None and DEFAULT_NAME not in found):
+        return DEFAULT_NAME, {**found, DEFAULT_NAME: SourceDefinition(chosen or f"sqlite:{home / WORLD_FILE}")}
+    if named is not None and named not in found:
+        known = ", ".join(found) or "no source, because it has none"
+        raise top.refusal("default_source", f"one of [sources]: {known}", named)
+    return named or DEFAULT_NAME, found
 
 
 def _codec(name: str) -> str:

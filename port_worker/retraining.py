@@ -9,6 +9,7 @@ from typing import Any
 
 from port_worker.active_model import ActiveModel
 from port_worker.config import Settings
+from port_worker.sources.errors import SourceError
 from port_worker.store.errors import StoreError
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Job
@@ -60,26 +61,29 @@ class Retraining:
             )
         try:
             plan = self._plan(arguments)
-            job = Job(
-                self._settings.source,
-                str(self._settings.models),
-                plan.algorithm,
-                plan.params,
-                plan.retriever,
-                plan.retriever_params,
-                plan.candidates,
-                self._settings.index,
-                str(arguments.mode),
-                arguments.budget_s,
-                str(arguments.activate),
-                self._settings.gate,
-                self._settings.trainer_memory,
-                self._settings.remote,
-            )
-            process = TrainerProcess.start(job, self._settings.training_log)
-        except TrainingError as error:
+            process = TrainerProcess.start(self._job(plan, arguments), self._settings.training_log)
+        except (SourceError, TrainingError) as error:
             raise ProtocolError(error.code, str(error), error.details) from error
         self._run = _Run(process, plan.name, report, self._clock(), _facts(Progress(phase="extract", share=0.0)))
+
+    def _job(self, plan: Plan, arguments: Retrain) -> Job:
+        settings = self._settings
+        return Job(
+            source=settings.source if arguments.source is None else settings.source_named(arguments.source),
+            store=str(settings.models),
+            algorithm=plan.algorithm,
+            params=plan.params,
+            retriever=plan.retriever,
+            retriever_params=plan.retriever_params,
+            candidates=plan.candidates,
+            index=settings.index,
+            mode=str(arguments.mode),
+            budget_s=arguments.budget_s,
+            activate=str(arguments.activate),
+            gate=settings.gate,
+            memory_limit=settings.trainer_memory,
+            remote=settings.remote,
+        )
 
     def _plan(self, arguments: Retrain) -> Plan:
         pair = f"{arguments.retriever}+{arguments.ranker}" if arguments.retriever is not None else None

@@ -26,7 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "Answer calls in {packet, 4} frames of External Term Format on stdin and stdout."
     parser.epilog = "To try it by hand, run `repl`; protocol/SPEC.md describes the frames."
     parser.add_argument("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
-    parser.add_argument("--source", metavar="SPEC", help="what retrain reads: sqlite:, csv: or parquet:PATH, or a path")
+    known = "a source's name in the configuration, sqlite:, csv: or parquet:PATH, or a path"
+    parser.add_argument("--source", metavar="SPEC", help=f"what retrain reads: {known}")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML (default: the home's port_worker.toml)")
     parser.add_argument("--algorithm", metavar="NAME", help="what retrain trains when a call names none (default: ALS)")
     parser.add_argument("--codec", metavar="NAME", help="etf (default), or msgpack for hosts that are not on the BEAM")
     parser.add_argument(
@@ -57,7 +59,13 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         chosen = settings(
-            args.home, args.source, args.algorithm, codec=args.codec, limits=args.limit, record=args.record
+            args.home,
+            args.source,
+            args.algorithm,
+            codec=args.codec,
+            limits=args.limit,
+            record=args.record,
+            config=args.config,
         )
         chosen.home.mkdir(parents=True, exist_ok=True)
         if args.fixture:

@@ -36,6 +36,7 @@ ARROWS = {
         # `bench serving`: the arithmetic alone, synthetic models, and networks that are trained for it.
         *("port_worker.serving", "port_worker.store", "port_worker.training"),
     },
+    "port_worker.checking": {"port_worker.sources", "port_worker.config"},
     "port_worker.inspection": {"port_worker.host", "port_worker.recording", "port_worker.config", "protocol"},
     "port_worker.conformance": {"protocol.atoms", "protocol.errors"},
     "port_worker.scheduler": {"protocol"},
@@ -43,7 +44,12 @@ ARROWS = {
     "port_worker.recording": {"protocol"},
     "port_worker.status": {"port_worker.scheduler"},
     "port_worker.allocator": {"protocol"},
-    "port_worker.config": {"protocol", "port_worker.evaluation.policy", "port_worker.training.memory"},
+    "port_worker.toml_table": set(),
+    "port_worker.configured_sources": {"port_worker.sources.definition", "port_worker.toml_table"},
+    "port_worker.config": {
+        *("port_worker.configured_sources", "port_worker.sources.definition", "port_worker.sources.errors"),
+        *("port_worker.toml_table", "port_worker.evaluation.policy", "port_worker.training.memory", "protocol"),
+    },
     "port_worker.loop": {
         *("port_worker.service", "port_worker.stdio", "port_worker.config", "port_worker.recording", "protocol"),
     },
@@ -67,6 +73,7 @@ ARROWS = {
     "port_worker.jobs": {"port_worker.answering", "port_worker.scheduler", "port_worker.status", "protocol"},
     "port_worker.retraining": {
         *("port_worker.active_model", "port_worker.config", "port_worker.store", "port_worker.training", "protocol"),
+        "port_worker.sources.errors",
     },
     "port_worker.mirroring": {"port_worker.store", "port_worker.training.lifeline"},
     "port_worker.versions": {"port_worker.config", "port_worker.store"},
@@ -91,6 +98,8 @@ FOREIGN = {
     "port_worker.training.process": set(),
     "port_worker.evaluation": {"numpy"},
     "port_worker.evaluation.policy": set(),
+    "port_worker.sources.definition": set(),
+    "port_worker.toml_table": {"tomli"},
 }
 """Where only these packages of others may be imported, wherever in the module that is."""
 

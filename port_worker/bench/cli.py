@@ -14,6 +14,7 @@ from port_worker.bench.output import check_writable, write_json
 from port_worker.bench.scenario import MOST_TIMES, SCENARIOS, TRAINED
 from port_worker.bench.serving import cli as serving
 from port_worker.bench.slo import DEFAULTS, parse
+from port_worker.bench.sources import cli as sources
 
 if TYPE_CHECKING:
     from port_worker.bench.slo import Objective
@@ -105,7 +106,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
         .replace("%", "%%"))  # fmt: skip
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
-    others = parser.add_subparsers(metavar="codec | serving", title="other benches")
+    others = parser.add_subparsers(metavar="codec | serving | sources", title="other benches")
     codec_bench = others.add_parser(
         "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
     )
@@ -114,6 +115,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     serving_bench = others.add_parser("serving", help="time a worker beside LibRecommender and faiss, and judge it")
     serving.configure(serving_bench)
     serving_bench.set_defaults(run=serving.run)
+    sources_bench = others.add_parser("sources", help="time a source beside pandas and psycopg2 on a real PostgreSQL")
+    sources.configure(sources_bench)
+    sources_bench.set_defaults(run=sources.run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -162,7 +162,7 @@ def spawn_worker(world: World, codec: Codec) -> WorkerHost:
         with log.open("ab") as stderr:
             began = stderr.tell()
             try:
-                command = worker_command(world.home, world.source.spec, codec=codec.name)
+                command = worker_command(world.home, world.brought, codec=codec.name)
                 return WorkerHost.start(command, stderr=stderr, codec=codec)
             except WorkerGone as gone:
                 raise WorkerGone(f"{gone}; {_last_words(log, began)}", gone.returncode) from gone

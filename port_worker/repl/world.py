@@ -12,7 +12,8 @@ from port_worker.config import WORLD_FILE, default_home, settings
 from port_worker.repl.errors import CommandError
 from port_worker.repl.progress import Report
 from port_worker.sources.base import Source
-from port_worker.sources.registry import open_source
+from port_worker.sources.definition import DEFAULT_NAME
+from port_worker.sources.registry import is_database, open_source
 
 _STEM_CHARACTERS = 40
 
@@ -31,6 +32,11 @@ class World:
     fixture: Path | None
     algorithm: str  # what to train when nobody names one
 
+    @property
+    def brought(self) -> str | None:
+        """The location of the user's own file; None where the worker finds its source as this session did."""
+        return None if self.home == self.base else self.source.spec
+
 
 def choose_world(home: Path | None, data: str | None) -> World:
     """The world of `--home` and `--data`; touches no file.
@@ -44,11 +50,14 @@ def choose_world(home: Path | None, data: str | None) -> World:
     except ValueError as error:
         raise CommandError("invalid_argument", str(error)) from None
     if data is not None:
+        if is_database(data):
+            expected = "the path of a file; a database is named in port_worker.toml, where its password is not shown"
+            raise CommandError("invalid_argument", f"--data: expected {expected}")
         source = open_source(data)
         return World(base, base / "data" / _folder_of(source), source, None, chosen.algorithm)
     source = open_source(chosen.source)
     fixture = base / WORLD_FILE
-    own = source.spec == f"sqlite:{fixture}"
+    own = chosen.default_source == DEFAULT_NAME and source.spec == f"sqlite:{fixture}"
     return World(base, base, source, fixture if own else None, chosen.algorithm)
 
 

@@ -44,14 +44,21 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call the source in a sentence: its file's name."""
+        """What to call the source in a sentence: its file's or its database's name."""
 
     @property
     def spec(self) -> str:
-        """The specification that opens it again, from any working directory: `sqlite:/home/ada/world.sqlite`."""
+        """The specification that opens it again, from any working directory: `sqlite:/home/ada/world.sqlite`.
 
-    def interactions(self, progress: Progress | None = None) -> Interactions:
-        """Every interaction with a public item, at least one, in the source's own order."""
+        Of a database it lacks what may be secret, and is for people only.
+        """
+
+    def interactions(self, progress: Progress | None = None, since: float | None = None) -> Interactions:
+        """The interactions with public items that the definition selects, at least one, in the source's own order.
+
+        With `since`, in unix seconds, only newer ones; minimum counts are not asked of them then, because what they
+        add to is not among them.
+        """
 
     def items(self, ids: Iterable[Id]) -> dict[Id, ItemCard]:
         """The cards of those of `ids` that the source knows; of all, without a name, where it keeps no names."""

@@ -6,14 +6,15 @@ to name the first that is wrong. One rule therefore decides both whether and whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_ID_BYTES = 255  # far above a UUID's 36; bounds the width of an id column
+_SLICE_ROWS = 1 << 20
 MAX_TIME = 2**53  # the integers that a double holds exactly; in seconds, past the end of any calendar
 
 Id: TypeAlias = int | str
@@ -21,16 +22,77 @@ IdArray: TypeAlias = NDArray[np.int64] | NDArray[np.bytes_]
 
 
 @dataclass(frozen=True, eq=False)
-class Interactions:
-    """Who met what, how strongly and when: four arrays of one length. A pair may occur several times."""
+class IdColumn:
+    """A column of ids, each id written once: row i holds `ids[codes[i]]`."""
 
-    users: IdArray  # (n,) int64, or bytes 'S<k>' holding UTF-8
-    items: IdArray  # (n,) likewise, of a type of its own
+    codes: NDArray[np.int32]  # (n,) places in `ids`
+    ids: IdArray  # (m,) ascending and distinct; each occurs: int64, or bytes 'S<k>' holding UTF-8
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def of(cls, ids: IdArray) -> IdColumn:
+        """The column that holds these ids."""
+        distinct_ids, codes = np.unique(ids, return_inverse=True)
+        return cls(codes.astype(np.int32), cast("IdArray", distinct_ids))
+
+    @property
+    def values(self) -> IdArray:
+        """(n,) the id of each row."""
+        return cast("IdArray", look_up(self.ids, self.codes))
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(m,) in how many rows each of `ids` is."""
+        counts = np.zeros(len(self.ids), dtype=np.int64)
+        for part in _slices(self.codes):
+            counts += np.bincount(part, minlength=len(counts))
+        return counts
+
+    def at(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> IdColumn:
+        """The column of some rows, without the ids that are in none of them."""
+        codes = self.codes[rows]
+        used = np.zeros(len(self.ids), dtype=np.bool_)
+        for part in _slices(codes):
+            used[part] = True
+        places = np.cumsum(used, dtype=np.int32) - np.int32(1)
+        return IdColumn(look_up(places, codes), self.ids[used])
+
+
+def look_up(table: NDArray[Any], codes: NDArray[np.int32]) -> NDArray[Any]:
+    """`table[codes]`, for which numpy would make all codes 64 bits wide at once."""
+    found = np.empty(len(codes), dtype=table.dtype)
+    start = 0
+    for part in _slices(codes):
+        found[start : start + len(part)] = table[part]
+        start += len(part)
+    return found
+
+
+def _slices(codes: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    return (codes[start : start + _SLICE_ROWS] for start in range(0, len(codes), _SLICE_ROWS))
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Who met what, how strongly and when: four columns of one length. A pair may occur several times."""
+
+    users: IdColumn
+    items: IdColumn  # whose ids may be of another type than those of users
     weights: NDArray[np.float32]  # (n,)
     times: NDArray[np.int64]  # (n,) seconds since 1970 UTC
+    skipped: int = 0
+    """How many malformed rows were left out, where the source's definition lets some be."""
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def at(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Interactions:
+        """Some of the rows, by a mask or in the order of their numbers."""
+        return Interactions(
+            self.users.at(rows), self.items.at(rows), self.weights[rows], self.times[rows], self.skipped
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +168,18 @@ def _typed_integers(values: Sequence[object]) -> NDArray[np.int64]:
     return np.array(_of_type(values, int), dtype=np.int64)
 
 
+def kind_rule(weights: Mapping[str, float]) -> Rule:
+    """Of a column of kinds, which become their weights."""
+
+    def convert(values: Sequence[object]) -> NDArray[np.float32]:
+        try:
+            return np.array([weights[value] for value in _of_type(values, str)], dtype=np.float32)
+        except KeyError:
+            raise ValueError from None
+
+    return Rule(f"a kind that has a weight: {', '.join(weights)}", convert)
+
+
 _INTEGER_ID = "an integer of 64 bits, as in the first row"
 _TEXT_ID = f"text of 1 to {MAX_ID_BYTES} bytes of UTF-8 without NUL"
 _WEIGHT = "a finite number"
@@ -125,6 +199,10 @@ class Rules:
         """The rule for an id column, decided by its first value."""
         return self.integer_id if self.integer_id.accepts(first) else self.text_id
 
+    def weighing(self, weights: Mapping[str, float]) -> Rules:
+        """The same rules, where kinds of these weights stand in the place of weights; unchanged if there are none."""
+        return replace(self, weight=kind_rule(weights)) if weights else self
+
 
 TEXT_RULES = Rules(
     integer_id=Rule(_INTEGER_ID, _integers_in_text),
@@ -138,12 +216,6 @@ TYPED_RULES = Rules(
     weight=Rule(_WEIGHT, lambda values: _weights(_typed_numbers(values))),
     time=Rule(_TIME, lambda values: _times(_typed_numbers(values))),
 )
-
-
-def distinct(ids: IdArray) -> tuple[IdArray, NDArray[np.int64]]:
-    """The distinct ids, ascending, and in how many places each is: both of shape (n_distinct,)."""
-    values, counts = np.unique(ids, return_counts=True)
-    return cast("IdArray", values), counts.astype(np.int64)
 
 
 def id_of(value: Any) -> Id:

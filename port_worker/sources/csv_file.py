@@ -9,7 +9,7 @@ from itertools import islice
 from port_worker.sources import errors
 from port_worker.sources.chunks import CHUNK_ROWS, Chunk
 from port_worker.sources.columns import TEXT_RULES
-from port_worker.sources.files import COLUMNS, FileSource
+from port_worker.sources.files import FileSource
 
 _Record = tuple[int, list[str]]
 
@@ -29,7 +29,7 @@ class CsvSource(FileSource):
             records = self._records(file)
             _, header = next(records, (1, []))
             self._check_header(header)
-            positions = [header.index(column) for column in COLUMNS]
+            positions = [header.index(column) for column in self.columns]
             while chunk := list(islice(records, CHUNK_ROWS)):
                 yield self._chunk(chunk, positions, len(header))
 
@@ -43,29 +43,31 @@ class CsvSource(FileSource):
                 line = reader.line_num + 1
         except csv.Error as error:  # Python 3.10 says so of any NUL
             if line == 1:
-                raise errors.unreadable(self.path, f"its header is not CSV: {error}") from None
-            raise errors.invalid_record(self.path, ("line", line), f"not a CSV record: {error}") from None
+                raise errors.unreadable(self.origin, f"its header is not CSV: {error}") from None
+            raise errors.invalid_record(self.origin, ("line", line), f"not a CSV record: {error}") from None
 
     def _check_header(self, header: list[str]) -> None:
         if not header:
-            raise errors.empty(self.path, "the file is empty; expected a header and rows")
+            raise errors.empty(self.origin, "the file is empty; expected a header and rows")
         if "\0" in "".join(header) or not _is_unicode(header):
-            raise errors.unreadable(self.path, "its first line is not UTF-8 text, so this is not a CSV file in UTF-8")
-        absent = [column for column in COLUMNS if column not in header]
+            raise errors.unreadable(self.origin, "its first line is not UTF-8 text, so this is not a CSV file in UTF-8")
+        absent = [column for column in self.columns if column not in header]
         if absent:
-            raise errors.missing_column(self.path, absent, [errors.clipped(name) for name in header[:20]])
-        twice = [column for column in COLUMNS if header.count(column) > 1]
+            raise errors.missing_column(self.origin, absent, [errors.clipped(name) for name in header[:20]])
+        twice = [column for column in self.columns if header.count(column) > 1]
         if twice:
             why = f"the header names {', '.join(twice)} more than once"
-            raise errors.invalid_record(self.path, ("line", 1), why)
+            raise errors.invalid_record(self.origin, ("line", 1), why)
 
     def _chunk(self, records: list[_Record], positions: list[int], width: int) -> Chunk:
-        for line, fields in records:
-            if len(fields) != width:
-                why = f"expected {width} fields, as in the header, found {len(fields)}"
-                raise errors.invalid_record(self.path, ("line", line), why)
-        users, items, labels, times = ([fields[position] for _, fields in records] for position in positions)
-        return Chunk((users, items, labels, times), [("line", line) for line, _ in records])
+        whole = [(line, fields) for line, fields in records if len(fields) == width]
+        refused = [self._refused(line, len(fields), width) for line, fields in records if len(fields) != width]
+        users, items, labels, times = ([fields[position] for _, fields in whole] for position in positions)
+        return Chunk((users, items, labels, times), [("line", line) for line, _ in whole], refused)
+
+    def _refused(self, line: int, found: int, width: int) -> errors.SourceError:
+        why = f"expected {width} fields, as in the header, found {found}"
+        return errors.invalid_record(self.origin, ("line", line), why)
 
 
 def _is_unicode(header: list[str]) -> bool:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from port_worker.sources import errors
 from port_worker.sources.columns import MAX_ID_BYTES, TYPED_RULES, IdArray, Rule, id_of
+from port_worker.sources.errors import About
 
 MAX_CATEGORIES = 256  # as many as there are countries; each is a name in the model's manifest
 MAX_KINDS = 255  # a kind is one byte, and one of its values says that there is none
@@ -67,19 +67,19 @@ class FeatureTable:
     dense: Mapping[str, DenseColumn]
 
 
-def kinds_of(path: Path, ids: IdArray, values: Sequence[Any]) -> Kinds:
+def kinds_of(about: About, ids: IdArray, values: Sequence[Any]) -> Kinds:
     """Kinds from the column `kind` of the items `ids`. Raises SourceError `source_invalid_row`."""
-    column = _sparse(_Column(path, "item", ids, "kind", values))
+    column = _sparse(_Column(about, "item", ids, "kind", values))
     if len(column.vocabulary) > MAX_KINDS:
         _, first = np.unique(column.codes[column.codes != UNKNOWN], return_index=True)
         row = int(np.flatnonzero(column.codes != UNKNOWN)[np.sort(first)[MAX_KINDS]])
         expected = f"one of at most {MAX_KINDS} kinds"
-        raise errors.invalid_row(path, ("item", id_of(ids[row])), "kind", expected, values[row])
+        raise errors.invalid_row(about, ("item", id_of(ids[row])), "kind", expected, values[row])
     codes = np.where(column.codes == UNKNOWN, NO_KIND, column.codes).astype(np.uint8)
     return Kinds(codes, column.vocabulary)
 
 
-def feature_table(path: Path, unit: str, ids: IdArray, columns: Mapping[str, Sequence[Any]]) -> FeatureTable | None:
+def feature_table(about: About, unit: str, ids: IdArray, columns: Mapping[str, Sequence[Any]]) -> FeatureTable | None:
     """Those of `columns` that are features; None if none is. Each has a value for each of `ids`, None if unknown.
 
     `unit` is what an id names: user or item. Raises SourceError `source_invalid_row` for a value that its column's
@@ -87,7 +87,7 @@ def feature_table(path: Path, unit: str, ids: IdArray, columns: Mapping[str, Seq
     """
     sparse, dense = {}, {}
     for name, values in columns.items():
-        column = _Column(path, unit, ids, name, values)
+        column = _Column(about, unit, ids, name, values)
         present = column.present
         if present and type(present[0]) in (int, float):
             dense[name] = _dense(column)
@@ -99,8 +99,8 @@ def feature_table(path: Path, unit: str, ids: IdArray, columns: Mapping[str, Seq
 class _Column:
     """A column as it was read, and where to find its values again."""
 
-    def __init__(self, path: Path, unit: str, ids: IdArray, name: str, values: Sequence[Any]) -> None:
-        self.path, self.unit, self.ids, self.name, self.values = path, unit, ids, name, values
+    def __init__(self, about: About, unit: str, ids: IdArray, name: str, values: Sequence[Any]) -> None:
+        self.about, self.unit, self.ids, self.name, self.values = about, unit, ids, name, values
         self.rows = [row for row, value in enumerate(values) if value is not None and value != ""]
         self.present = [values[row] for row in self.rows]
 
@@ -112,7 +112,7 @@ class _Column:
             refused = rule.first_refused(self.present)
         assert refused is not None
         place = (self.unit, id_of(self.ids[self.rows[refused]]))
-        raise errors.invalid_row(self.path, place, self.name, rule.expected, self.present[refused])
+        raise errors.invalid_row(self.about, place, self.name, rule.expected, self.present[refused])
 
 
 def _are_categories(present: Sequence[Any]) -> bool:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from port_worker.sources import errors
 from port_worker.sources.base import ItemCard, Progress, UserCard, Visit
-from port_worker.sources.chunks import Chunk, read_chunks
-from port_worker.sources.columns import TEXT_RULES, Id, IdArray, Interactions, Rules, distinct, id_of, key_of
+from port_worker.sources.chunks import Chunk, Expected, read_chunks
+from port_worker.sources.columns import TEXT_RULES, Id, IdArray, Interactions, Rules, id_of, key_of
+from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.features import FeatureTable, Kinds
+from port_worker.sources.selection import after, frequent, lower_bound, wall_clock
 
-COLUMNS = ("user", "item", "label", "time")
+Names = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,11 @@ class _Loaded:
 
     stamp: tuple[int, int]
     interactions: Interactions
-    user_ids: IdArray  # (n_users,) ascending
-    user_rows: NDArray[np.int64]  # (n_users,) rows of each
 
 
 class FileSource(ABC):
-    """Interactions in one file with the columns user, item, label, time; others are ignored.
+    """Interactions in one file with the columns user, item, label, time, or as its definition calls them; others are
+    ignored. Where the definition gives weights by kind, there is a column kind instead of the label.
 
     The first row decides whether an id column holds integers or text.
     """
@@ -40,8 +40,11 @@ class FileSource(ABC):
     scheme: ClassVar[str]
     rules: ClassVar[Rules]
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, definition: SourceDefinition | None = None) -> None:
         self.path = path
+        self.definition = definition or SourceDefinition(self.spec)
+        self.origin = errors.Origin(self.definition.name, str(path))
+        self.columns = _columns(self.definition)
         self._loaded: _Loaded | None = None
 
     @abstractmethod
@@ -56,8 +59,11 @@ class FileSource(ABC):
     def spec(self) -> str:
         return f"{self.scheme}:{self.path}"
 
-    def interactions(self, progress: Progress | None = None) -> Interactions:
-        return self._load(progress).interactions
+    def interactions(self, progress: Progress | None = None, since: float | None = None) -> Interactions:
+        found = self._load(progress)
+        bound = lower_bound(self.definition, since, wall_clock())
+        selected = after(self.origin, found, bound)
+        return selected if since is not None else frequent(self.origin, selected, self.definition)
 
     def items(self, ids: Iterable[Id]) -> dict[Id, ItemCard]:
         return {item: ItemCard(item) for item in ids}
@@ -75,54 +81,73 @@ class FileSource(ABC):
         return None
 
     def history(self, user: Id, limit: int) -> list[Visit]:
-        data = self._load().interactions
-        key = key_of(data.users, user)
-        if key is None:
+        data = self._load()
+        code = _place(data.users.ids, user)
+        if code is None:
             return []
-        rows = np.flatnonzero(data.users == key)
+        rows = np.flatnonzero(data.users.codes == code)
         newest = rows[np.lexsort((-rows, -data.times[rows]))][:limit]
-        return [Visit(id_of(data.items[i]), None, float(data.weights[i]), int(data.times[i])) for i in newest]
+        items = data.items.ids[data.items.codes[newest]]
+        facts = zip(items, data.weights[newest].tolist(), data.times[newest].tolist(), strict=True)
+        return [Visit(id_of(item), None, weight, time) for item, weight, time in facts]
 
     def sample_users(self, count: int) -> list[UserCard]:
-        loaded = self._load()
-        most_active = np.argsort(-loaded.user_rows, kind="stable")[:count]
-        return [UserCard(id_of(user)) for user in loaded.user_ids[most_active]]
+        users = self._load().users
+        most_active = np.argsort(-users.counts, kind="stable")[:count]
+        return [UserCard(id_of(user)) for user in users.ids[most_active]]
 
     def find_users(self, prefix: str, limit: int) -> list[UserCard]:
-        ids = self._load().user_ids.astype(np.bytes_)
-        matching = np.flatnonzero(np.char.startswith(ids, prefix.encode(errors="replace")))[:limit]
-        return [UserCard(id_of(user)) for user in self._load().user_ids[matching]]
+        ids = self._load().users.ids
+        texts = ids.astype(np.bytes_)
+        matching = np.flatnonzero(np.char.startswith(texts, prefix.encode(errors="replace")))[:limit]
+        return [UserCard(id_of(user)) for user in ids[matching]]
 
     def resolve_user(self, text: str) -> Id:
-        return self._resolve("user", text)
+        return self._resolve(0, text)
 
     def resolve_item(self, text: str) -> Id:
-        return self._resolve("item", text)
+        return self._resolve(1, text)
 
-    def _resolve(self, column: str, text: str) -> Id:
+    def _resolve(self, column: int, text: str) -> Id:
         """`text` as an id of the type that the file's first row decides, read without the rest of the file."""
         with self._opened():
             first = next(self._chunks(), None)
-        if first is None:
+        if first is None or not first.places:
             return text
-        rule = self.rules.id_rule(first.columns[COLUMNS.index(column)][0])
+        rule = self.rules.id_rule(first.columns[column][0])
         is_integer = rule is self.rules.integer_id and TEXT_RULES.integer_id.accepts(text)
         return int(text) if is_integer else text
 
-    def _load(self, progress: Progress | None = None) -> _Loaded:
+    def _load(self, progress: Progress | None = None) -> Interactions:
         with self._opened():
             status = self.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
             if self._loaded is None or self._loaded.stamp != stamp:
-                interactions = read_chunks(self.path, COLUMNS, self._chunks(), self.rules, progress)
-                self._loaded = _Loaded(stamp, interactions, *distinct(interactions.users))
-        return self._loaded
+                rules = self.rules.weighing(self.definition.weights)
+                expected = Expected(self.origin, self.columns, rules, self.definition.malformed)
+                self._loaded = _Loaded(stamp, read_chunks(expected, self._chunks(), progress))
+        return self._loaded.interactions
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
         try:
             if self.path.exists() and not self.path.is_file():
-                raise errors.unreadable(self.path, "not a regular file")
+                raise errors.unreadable(self.origin, "not a regular file")
             yield
         except OSError as error:
-            raise errors.of_os_error(self.path, error) from None
+            raise errors.of_os_error(self.origin, error) from None
+
+
+def _columns(definition: SourceDefinition) -> Names:
+    named = definition.interactions
+    weight = named.kind or "kind" if definition.weights else named.weight or "label"
+    return named.user or "user", named.item or "item", weight, named.time or "time"
+
+
+def _place(ids: IdArray, user: Id) -> int | None:
+    """Where an id is among ascending ones."""
+    key = key_of(ids, user)
+    if key is None:
+        return None
+    place = int(np.searchsorted(ids, key))
+    return place if place < len(ids) and ids[place] == key else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from port_worker.sources import errors
 from port_worker.sources.chunks import CHUNK_ROWS, Chunk
 from port_worker.sources.columns import TYPED_RULES
-from port_worker.sources.files import COLUMNS, FileSource
+from port_worker.sources.files import FileSource
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,11 +24,11 @@ class ParquetSource(FileSource):
         try:
             import pyarrow
         except ImportError:
-            raise errors.unreadable(self.path, "reading Parquet needs the extra `train`, which has pyarrow") from None
+            raise errors.unreadable(self.origin, "reading Parquet needs the extra `train`, which has pyarrow") from None
         try:
             yield from self._batches()
         except pyarrow.ArrowException as error:
-            raise errors.unreadable(self.path, f"not a readable Parquet file: {errors.clipped(str(error))}") from None
+            raise errors.unreadable(self.origin, f"not a readable Parquet file: {errors.clipped(str(error))}") from None
 
     def _batches(self) -> Iterator[Chunk]:
         from pyarrow.parquet import ParquetFile
@@ -36,20 +36,20 @@ class ParquetSource(FileSource):
         with self.path.open("rb") as opened, ParquetFile(opened) as file:
             self._check_names(file.schema_arrow.names)
             row = 1
-            for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=list(COLUMNS)):
+            for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=list(self.columns)):
                 if batch.num_rows:
-                    users, items, labels, times = (_values(batch.column(name)) for name in COLUMNS)
+                    users, items, labels, times = (_values(batch.column(name)) for name in self.columns)
                     places = [("row", number) for number in range(row, row + batch.num_rows)]
                     yield Chunk((users, items, labels, times), places)
                 row += batch.num_rows
 
     def _check_names(self, names: list[str]) -> None:
-        absent = [column for column in COLUMNS if column not in names]
+        absent = [column for column in self.columns if column not in names]
         if absent:
-            raise errors.missing_column(self.path, absent, [errors.clipped(name) for name in names[:20]])
-        twice = [column for column in COLUMNS if names.count(column) > 1]
+            raise errors.missing_column(self.origin, absent, [errors.clipped(name) for name in names[:20]])
+        twice = [column for column in self.columns if names.count(column) > 1]
         if twice:
-            raise errors.unreadable(self.path, f"it has more than one column named {', '.join(twice)}")
+            raise errors.unreadable(self.origin, f"it has more than one column named {', '.join(twice)}")
 
 
 def _values(column: pyarrow.Array) -> list[Any]:

@@ -93,6 +93,8 @@ class Course:
         self._reporter.report("extract", 0.0, rows=0)
         rows = self._source.interactions(lambda rows: self._reporter.report("extract", 0.0, rows=rows))
         self._facts[DAYS] = by_day(rows.times)
+        if rows.skipped:
+            sys.stderr.write(f"{self._source.spec}: {rows.skipped} malformed row(s) skipped, {len(rows)} read\n")
         return dataset.described(dataset.prepare(rows), self._source)
 
     def _held_out(self, data: TrainingData, plan: Plan) -> Holdout | None:

@@ -32,7 +32,8 @@ class TrainingData:
     users, items: (n_pairs,) int64, rows of `user_ids` and `item_ids`.
     weights: (n_pairs,) float32.
     times: (n_pairs,) int64, when they last met, unix seconds, ascending.
-    rows: how many rows the source had.
+    rows: how many rows the source gave.
+    skipped: how many it left out besides, because they were malformed.
     learnt_until: the largest time among those rows, in unix seconds.
     kinds: of the known items; None if nobody asked the source.
     user_features, item_features: of the known users and items; None if there are none, or nobody asked.
@@ -45,6 +46,7 @@ class TrainingData:
     weights: NDArray[np.float32]
     times: NDArray[np.int64]
     rows: int
+    skipped: int = 0
     learnt_until: int = 0
     kinds: Kinds | None = None
     user_features: FeatureTable | None = None
@@ -64,23 +66,26 @@ class TrainingData:
 def prepare(interactions: Interactions) -> TrainingData:
     """Aggregate, order and number the interactions.
 
-    Raises TrainingError `source_empty` if fewer than two users or two items have an interaction of positive weight.
+    Weights need not differ: what a user has not met is the contrast, so one positive weight throughout trains every
+    algorithm, and none above 0 trains nothing.
+
+    Raises TrainingError `source_empty` if fewer than two users or two items have an interaction of positive weight: one
+    user, one item, no weight above 0. No rows at all a source refuses itself.
     """
-    user_ids, users = np.unique(interactions.users, return_inverse=True)
-    item_ids, items = np.unique(interactions.items, return_inverse=True)
-    pairs = _aggregate(users, items, len(item_ids), interactions)
+    pairs = _aggregate(interactions)
     positive = pairs.weights > 0
     known_users, known_items = np.unique(pairs.users[positive]), np.unique(pairs.items[positive])
     _check_enough(len(known_users), len(known_items), len(interactions))
     kept = np.isin(pairs.users, known_users) & np.isin(pairs.items, known_items)
     return TrainingData(
-        user_ids=cast("IdArray", user_ids[known_users]),
-        item_ids=cast("IdArray", item_ids[known_items]),
+        user_ids=interactions.users.ids[known_users],
+        item_ids=interactions.items.ids[known_items],
         users=np.searchsorted(known_users, pairs.users[kept]),
         items=np.searchsorted(known_items, pairs.items[kept]),
         weights=pairs.weights[kept],
         times=pairs.times[kept],
         rows=len(interactions),
+        skipped=interactions.skipped,
         learnt_until=int(interactions.times.max()),
     )
 
@@ -168,9 +173,10 @@ class _Pairs:
     times: NDArray[np.int64]
 
 
-def _aggregate(users: NDArray[np.int64], items: NDArray[np.int64], n_items: int, interactions: Interactions) -> _Pairs:
+def _aggregate(interactions: Interactions) -> _Pairs:
+    n_items = len(interactions.items.ids)
     order = np.argsort(interactions.times, kind="stable")
-    codes = users[order] * np.int64(n_items) + items[order]
+    codes = interactions.users.codes[order] * np.int64(n_items) + interactions.items.codes[order]
     # Reversed, the first row of a pair is its last in time.
     pairs, last, inverse = np.unique(codes[::-1], return_index=True, return_inverse=True)
     sums = np.bincount(inverse, weights=interactions.weights[order][::-1].astype(np.float64))

@@ -32,7 +32,7 @@ class Journal:
     def begin(self, job: Job) -> None:
         """What is to be trained, from what."""
         budget = "" if job.budget_s is None else f", within {job.budget_s:g} s"
-        self._say(f"training {job.plan.name} ({job.mode}) from {job.source}{budget}")
+        self._say(f"training {job.plan.name} ({job.mode}) from {job.source.shown_location}{budget}")
 
     def hear(self, progress: Progress) -> None:
         """One more; says what has come to an end by it, or has begun."""

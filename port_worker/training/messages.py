@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from port_worker.evaluation.policy import GatePolicy
+from port_worker.sources.definition import SourceDefinition
 from port_worker.training.hyperparameter import Value
 from port_worker.training.plan import CANDIDATES, Plan
 from port_worker.training.progress import Progress
@@ -14,14 +15,14 @@ from port_worker.training.progress import Progress
 
 @dataclass(frozen=True)
 class Job:
-    """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder.
+    """What to train, as in `plan.Plan`, and from what; `store` is a folder.
 
     mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
     remote: the URL that `store` is the cache of, if any.
     memory_limit: bytes that the trainer and what it starts may have resident; None for no limit.
     """
 
-    source: str
+    source: SourceDefinition
     store: str
     algorithm: str
     params: dict[str, Value]
@@ -96,6 +97,8 @@ def decode(line: bytes) -> Job | TrainerMessage:
     if not isinstance(document, dict) or document.get("kind") not in _KINDS:
         raise ValueError("no message of a trainer")
     kind = _KINDS[document.pop("kind")]
+    if kind is Job:
+        document["source"] = SourceDefinition.from_json(document.get("source"))
     try:
         if kind is Job:
             document["gate"] = GatePolicy(**document["gate"])

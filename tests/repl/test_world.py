@@ -54,6 +54,22 @@ def test_data_of_no_known_kind_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "invalid_argument"
 
 
+def test_a_database_is_not_named_on_a_command_line(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"a database is named in port_worker\.toml") as caught:
+        choose_world(tmp_path, "postgresql://ada:secret@db/uro")
+    assert caught.value.code == "invalid_argument"
+    assert "secret" not in caught.value.message
+
+
+def test_a_configured_source_is_the_worker_s_to_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PORT_WORKER_SOURCE", raising=False)
+    (tmp_path / "port_worker.toml").write_text('default_source = "a"\n[sources.a]\nlocation = "csv:a.csv"\n')
+    world = choose_world(tmp_path, None)
+    assert (world.source.spec, world.fixture, world.brought) == (f"csv:{tmp_path}/a.csv", None, None)
+    brought = choose_world(tmp_path, str(tmp_path / "b.csv"))
+    assert brought.brought == f"csv:{tmp_path}/b.csv"
+
+
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORT_WORKER_SOURCE", raising=False)
     (tmp_path / "file").write_text("")

@@ -12,7 +12,7 @@ from tests.setup.project import Project, write_program
 FIRST_TIME = ["venv", "pip build.lock", "pip train.lock"]
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models"])
+@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models", "sources"])
 def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> None:
     done = project.run(program, "--home", "a b", stdin="the input\n")
     assert (done.returncode, done.stdout) == (0, f"ran -m port_worker {program} --home a b\nthe input\n")
@@ -20,9 +20,10 @@ def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> 
     assert "[3/3] libraries: done" in done.stderr
 
 
-def test_the_bench_of_serving_brings_its_peers(project: Project) -> None:
-    done = project.run("bench", "serving", "--quick")
-    assert (done.returncode, done.stdout) == (0, "ran -m port_worker bench serving --quick\n")
+@pytest.mark.parametrize("name", ["serving", "sources"])
+def test_some_benches_bring_their_peers(project: Project, name: str) -> None:
+    done = project.run("bench", name, "--quick")
+    assert (done.returncode, done.stdout) == (0, f"ran -m port_worker bench {name} --quick\n")
     assert project.notes == ["venv", "pip build.lock", "pip dev.lock"]
 
 
@@ -114,7 +115,7 @@ def test_an_environment_whose_interpreter_is_gone_is_made_anew(project: Project)
     assert project.notes == FIRST_TIME * 2
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models", "test"])
+@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models", "sources", "test"])
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_is_answered_before_there_is_an_environment(project: Project, program: str, option: str) -> None:
     done = project.run(program, "--home", "x", option)

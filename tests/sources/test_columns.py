@@ -10,9 +10,10 @@ from port_worker.sources.columns import (
     TEXT_RULES,
     TYPED_RULES,
     IdArray,
+    IdColumn,
+    Interactions,
     Rule,
     Rules,
-    distinct,
     id_of,
     key_of,
 )
@@ -94,6 +95,18 @@ def test_keys_find_only_ids_of_their_own_type() -> None:
     assert [key_of(texts, value) for value in ("ab", 1, "ab\0", "\udcff")] == [b"ab", None, None, None]
 
 
-def test_distinct_ids_are_ascending_and_counted() -> None:
-    ids, counts = distinct(np.array([b"b", b"a", b"b"]))
-    assert (ids.tolist(), counts.tolist()) == ([b"a", b"b"], [1, 2])
+def test_a_column_writes_each_id_once() -> None:
+    column = IdColumn.of(np.array([b"b", b"a", b"b"]))
+    assert (column.ids.tolist(), column.codes.tolist(), column.counts.tolist()) == ([b"a", b"b"], [1, 0, 1], [1, 2])
+    assert (column.values.tolist(), len(column)) == ([b"b", b"a", b"b"], 3)
+    assert column.codes.dtype == np.int32
+
+
+def test_some_rows_know_only_their_own_ids() -> None:
+    users, items = IdColumn.of(np.array([3, 1, 2, 1])), IdColumn.of(np.array([b"x", b"y", b"x", b"z"]))
+    data = Interactions(users, items, np.arange(4, dtype=np.float32), np.arange(4) * 10, skipped=2)
+    some = data.at(np.array([True, False, False, True]))
+    assert (some.users.ids.tolist(), some.users.codes.tolist()) == ([1, 3], [1, 0])
+    assert (some.items.values.tolist(), some.items.ids.tolist()) == ([b"x", b"z"], [b"x", b"z"])
+    assert (some.weights.tolist(), some.times.tolist(), some.skipped) == ([0, 3], [0, 30], 2)
+    assert data.at(np.array([3, 0])).users.values.tolist() == [1, 3]

@@ -23,9 +23,9 @@ def failure(path: Path) -> SourceError:
 def test_reads_columns_in_any_order_and_ignores_the_others(write_csv: WriteCsv) -> None:
     path = write_csv('time,title,item,user,label\n30,"A, or B",m1,7,4.5\n10,,m2,-2,1e0\n')
     data = CsvSource(path).interactions()
-    assert (data.users.tolist(), data.items.tolist()) == ([7, -2], [b"m1", b"m2"])
+    assert (data.users.values.tolist(), data.items.values.tolist()) == ([7, -2], [b"m1", b"m2"])
     assert (data.weights.tolist(), data.times.tolist()) == ([4.5, 1.0], [30, 10])
-    assert (str(data.users.dtype), str(data.weights.dtype), str(data.times.dtype)) == ("int64", "float32", "int64")
+    assert (str(data.users.ids.dtype), str(data.weights.dtype), str(data.times.dtype)) == ("int64", "float32", "int64")
     assert len(data) == 2
 
 
@@ -33,14 +33,14 @@ def test_reads_columns_in_any_order_and_ignores_the_others(write_csv: WriteCsv) 
 def test_any_line_end_a_byte_order_mark_and_blank_lines_are_fine(write_csv: WriteCsv, line_end: str) -> None:
     text = "\ufeff" + line_end.join(["", "user,item,label,time", "", "é,世界,1,2", "", ""])
     data = CsvSource(write_csv(text)).interactions()
-    assert [value.decode() for value in (*data.users, *data.items)] == ["é", "世界"]
+    assert [value.decode() for value in (*data.users.values, *data.items.values)] == ["é", "世界"]
 
 
 def test_ids_keep_their_whole_width_across_chunks(write_csv: WriteCsv) -> None:
     rows = [f"u{'x' * (row // CHUNK_ROWS)},{row},1,{row}\n" for row in range(2 * CHUNK_ROWS + 1)]
     seen: list[int] = []
     data = CsvSource(write_csv(HEADER + "".join(rows))).interactions(seen.append)
-    assert (data.users[0], data.users[-1], data.items[-1]) == (b"u", b"uxx", 2 * CHUNK_ROWS)
+    assert (data.users.values[0], data.users.values[-1], data.items.values[-1]) == (b"u", b"uxx", 2 * CHUNK_ROWS)
     assert seen == [CHUNK_ROWS, 2 * CHUNK_ROWS, 2 * CHUNK_ROWS + 1]
 
 

@@ -40,7 +40,7 @@ def failure(path: Path) -> SourceError:
 
 def test_reads_integers_text_and_numbers_and_ignores_other_columns(write_parquet: WriteParquet) -> None:
     data = ParquetSource(write_parquet(title=["x", None])).interactions()
-    assert (data.users.tolist(), data.items.tolist()) == ([1, 2], [b"a", b"b"])
+    assert (data.users.values.tolist(), data.items.values.tolist()) == ([1, 2], [b"a", b"b"])
     assert (data.weights.tolist(), data.times.tolist()) == ([1.0, 2.5], [10, 20])
 
 
@@ -61,7 +61,7 @@ def test_times_may_be_timestamps_dates_or_floats(write_parquet: WriteParquet, va
 def test_text_in_its_other_layouts(write_parquet: WriteParquet, kind: str) -> None:
     types = {"large_string": pyarrow.large_string(), "dictionary": pyarrow.dictionary(pyarrow.int8(), pyarrow.string())}
     data = ParquetSource(write_parquet(item=pyarrow.array(["a", "b"], types[kind]))).interactions()
-    assert data.items.tolist() == [b"a", b"b"]
+    assert data.items.values.tolist() == [b"a", b"b"]
 
 
 def test_integer_and_decimal_labels(write_parquet: WriteParquet) -> None:

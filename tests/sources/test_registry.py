@@ -44,9 +44,10 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_source("sqlite:~/w.sqlite").spec == "sqlite:/home/ada/w.sqlite"
 
 
-@pytest.mark.parametrize("spec", ["postgres://localhost/uro", "redis:x", "visits.txt", "visits", "csv:", ""])
+@pytest.mark.parametrize("spec", ["postgres:localhost/uro", "redis:x", "visits.txt", "visits", "csv:", ""])
 def test_anything_else_is_refused_and_the_known_are_listed(spec: str) -> None:
     with pytest.raises(SourceError) as caught:
         open_source(spec)
-    assert (caught.value.code, caught.value.details["known"]) == ("invalid_argument", ["sqlite", "csv", "parquet"])
+    known = ["sqlite", "csv", "parquet", "postgresql", "postgres", "cockroachdb"]
+    assert (caught.value.code, caught.value.details["known"]) == ("invalid_argument", known)
     assert "parquet:PATH" in caught.value.message

@@ -21,8 +21,8 @@ def failure(path: Path) -> SourceError:
 
 def test_interactions_with_private_items_are_left_out(write_sqlite: WriteSqlite) -> None:
     data = SqliteSource(write_sqlite()).interactions()
-    assert data.users.tolist() == [b"u1", b"u1", b"u1", b"u2"]
-    assert data.items.tolist() == [b"m1", b"a1", b"a1", b"m1"]
+    assert data.users.values.tolist() == [b"u1", b"u1", b"u1", b"u2"]
+    assert data.items.values.tolist() == [b"m1", b"a1", b"a1", b"m1"]
     assert (data.weights.tolist(), data.times.tolist()) == ([1.0, 1.0, 3.0, 1.0], [100, 200, 200, 400])
 
 
@@ -64,7 +64,7 @@ def test_integer_ids_stay_integers(write_sqlite: WriteSqlite) -> None:
     schema = SCHEMA.replace("(id,", "(id INTEGER,")
     path = write_sqlite([(5, 9, "visit", 1, 10)], [(9, "map", "Nine", 1)], schema)
     data = SqliteSource(path).interactions()
-    assert (data.users.tolist(), data.items.tolist(), data.users.dtype.kind) == ([5], [9], "i")
+    assert (data.users.values.tolist(), data.items.values.tolist(), data.users.ids.dtype.kind) == ([5], [9], "i")
     assert SqliteSource(path).resolve_item("9") == 9
 
 

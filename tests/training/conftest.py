@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from port_worker.sources.columns import Interactions
+from port_worker.sources.columns import IdColumn, Interactions
 from port_worker.training import catalogue, dataset, fit
 from port_worker.training.dataset import TrainingData
 
@@ -32,8 +32,8 @@ def make_interactions(seed: int = 5) -> Interactions:
     by_taste = 3 * rng.integers(0, N_ITEMS // 3, N_ROWS) + users % 3
     items = np.where(rng.random(N_ROWS) < 0.8, by_taste, rng.integers(0, N_ITEMS, N_ROWS))
     return Interactions(
-        users=np.array([f"user-{(user * 7919) % 1009:04}".encode() for user in users]),
-        items=(1000 - 7 * items).astype(np.int64),
+        users=IdColumn.of(np.array([f"user-{(user * 7919) % 1009:04}".encode() for user in users])),
+        items=IdColumn.of((1000 - 7 * items).astype(np.int64)),
         weights=rng.choice([1.0, 3.0], N_ROWS).astype(np.float32),
         times=rng.integers(0, 300 * _DAY, N_ROWS),
     )

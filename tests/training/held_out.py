@@ -20,7 +20,7 @@ from port_worker.fixture.size import WorldSize
 from port_worker.fixture.world import make_world
 from port_worker.serving.fold_in import FoldIn, LeastSquares, LinearMap, Mean
 from port_worker.serving.topk import top_k
-from port_worker.sources.columns import Interactions
+from port_worker.sources.columns import IdColumn, Interactions
 from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.fold_in import GramArrays, LeastSquaresFacts, MapArrays, MapFacts
 from port_worker.training import catalogue, dataset, fit
@@ -132,11 +132,12 @@ def _interactions(size: WorldSize, seed: int) -> Interactions:
     public = np.array([item.is_public for item in world.items])[items]
     user_ids = np.array([user.id.encode() for user in world.users])
     item_ids = np.array([item.id.encode() for item in world.items])
-    return Interactions(user_ids[users[public]], item_ids[items[public]], weights[public], times[public])
+    known_users, known_items = IdColumn.of(user_ids[users[public]]), IdColumn.of(item_ids[items[public]])
+    return Interactions(known_users, known_items, weights[public], times[public])
 
 
 def _restricted(whole: TrainingData, pairs: NDArray[np.intp]) -> TrainingData:
-    users, items = whole.user_ids[whole.users[pairs]], whole.item_ids[whole.items[pairs]]
+    users, items = IdColumn.of(whole.user_ids[whole.users[pairs]]), IdColumn.of(whole.item_ids[whole.items[pairs]])
     return dataset.prepare(Interactions(users, items, whole.weights[pairs], np.arange(len(pairs))))
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from port_worker.evaluation.policy import GatePolicy
+from port_worker.sources.definition import SourceDefinition
 from port_worker.training import catalogue
 from port_worker.training.messages import Done, Job
 from port_worker.training.process import TrainerProcess
@@ -58,7 +59,8 @@ def retrain(path: Path, folder: Path, algorithm: str, params: dict[str, Any]) ->
     """Seconds of each part of a training, and `wall` from the spawn to the last message."""
     valid = catalogue.validate(algorithm, params)
     policy = GatePolicy(final_fit=False)
-    job = Job(f"parquet:{path}", str(folder / "models"), algorithm, valid, activate="never", gate=policy)
+    source, store = SourceDefinition(f"parquet:{path}"), str(folder / "models")
+    job = Job(source, store, algorithm, valid, activate="never", gate=policy)
     times = folder / "times.json"
     os.environ.update({TIMES: str(times), **AS_A_WORKER_HAS_IT})
     began = time.monotonic()

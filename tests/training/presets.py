@@ -17,6 +17,7 @@ from pathlib import Path
 
 from port_worker.evaluation.policy import GatePolicy
 from port_worker.fixture.database import write_world
+from port_worker.sources.definition import SourceDefinition
 from port_worker.training.catalogue import ALGORITHMS, validate
 from port_worker.training.course import Course
 from port_worker.training.errors import TrainingError
@@ -52,7 +53,7 @@ def show(folder: Path, name: str, *, as_json: bool) -> None:
 def measured(folder: Path, name: str) -> dict[str, str | float]:
     """The figures of one, and of popularity."""
     job = Job(
-        source=f"sqlite:{folder / 'world.sqlite'}",
+        source=SourceDefinition(f"sqlite:{folder / 'world.sqlite'}"),
         store=str(folder / "models"),
         algorithm=name,
         params=validate(name, {}),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from port_worker.evaluation.policy import GatePolicy
+from port_worker.sources.definition import SourceDefinition
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.models import ModelStore
 from port_worker.training.catalogue import validate
@@ -45,7 +46,7 @@ class Home:
 
     def train(self, table: np.ndarray, gate: GatePolicy | None = None, activate: str = "gated", **params: int) -> Done:
         """Train, and do as the worker does with the result."""
-        source = written(self.folder / "rows.csv", table)
+        source = SourceDefinition(written(self.folder / "rows.csv", table))
         chosen = validate("ALS", {"n_epochs": 5, **params})
         job = Job(source, str(self.store.root), "ALS", chosen, activate=activate, gate=gate or GatePolicy())
         done = Course(job, Reporter(self.heard.append)).run()

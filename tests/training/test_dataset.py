@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from port_worker.sources.columns import Interactions
+from port_worker.sources.columns import IdColumn, Interactions
 from port_worker.sources.features import NO_KIND
 from port_worker.sources.sqlite import SqliteSource
 from port_worker.training import dataset
@@ -22,8 +22,8 @@ Row = tuple[str, int, float, int]
 def interactions(*rows: Row) -> Interactions:
     users, items, weights, times = zip(*rows, strict=True)
     return Interactions(
-        users=np.array([user.encode() for user in users]),
-        items=np.array(items, dtype=np.int64),
+        users=IdColumn.of(np.array([user.encode() for user in users])),
+        items=IdColumn.of(np.array(items, dtype=np.int64)),
         weights=np.array(weights, dtype=np.float32),
         times=np.array(times, dtype=np.int64),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from port_worker.sources.definition import SourceDefinition
 from port_worker.training.journal import Journal
 from port_worker.training.messages import Done, Failed, Job
 from port_worker.training.progress import Progress, Reporter
 
 MOMENT = 1_700_000_000
-JOB = Job("csv:visits.csv", "models", "DeepFM", {}, retriever="ALS", mode="warm", budget_s=60.0)
+JOB = Job(SourceDefinition("csv:visits.csv"), "models", "DeepFM", {}, retriever="ALS", mode="warm", budget_s=60.0)
 DONE = Done("v2", "ALS", rows=3, users=2, items=2, duration_ms=1500, reason="better than popularity")
 
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from port_worker.sources.definition import InteractionTable, ItemTable, SourceDefinition
 from port_worker.store.errors import ModelRefused
 from port_worker.training.child import attempt, failure
 from port_worker.training.errors import TrainingError
@@ -13,13 +14,21 @@ from port_worker.training.lines import MAX_LINE_BYTES, Lines
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
 from port_worker.training.progress import Progress
 
+DEFINITION = SourceDefinition(
+    "csv:/a b/ü.csv",
+    "visits",
+    interactions=InteractionTable(key=("a", "b")),
+    items=ItemTable(public="shown"),
+    weights={"visit": 1.0, "favourite": 3.0},
+    window_days=30.0,
+)
 DONE = Done("20260101T000000Z-als-abcdef", "ALS", rows=3, users=2, items=2, duration_ms=1)
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Job("csv:/a b/ü.csv", "/models", "ALS", {"reg": 0.5, "hidden_units": [1, 2], "recent_num": None}),
+        Job(DEFINITION, "/models", "ALS", {"reg": 0.5, "hidden_units": [1, 2], "recent_num": None}),
         Progress("fit", 0.25, epoch=1, epochs=2, loss=0.5),
         DONE,
         Failed("training_failed", "line\nbreak", {"exception": "ValueError"}),
@@ -33,7 +42,11 @@ def test_a_message_is_one_line_and_comes_back(message: Job | TrainerMessage) -> 
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"{", b"[]", b"1", b"{}", b'{"kind": "Oops"}', b'{"kind": "Done"}', b'{"kind": "Failed", "x": 1}', b"\xff"],
+    [
+        *(b"", b"{", b"[]", b"1", b"{}", b"\xff"),
+        *(b'{"kind": "Oops"}', b'{"kind": "Done"}', b'{"kind": "Failed", "x": 1}'),
+        *(b'{"kind": "Job", "source": "csv:x"}', b'{"kind": "Job", "source": {"items": 1}}'),
+    ],
 )
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  any ValueError: json's own, and of bytes that are no UTF-8

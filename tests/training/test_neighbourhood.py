@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from port_worker.serving.neighbourhood import NeighbourhoodScorer
 from port_worker.serving.ranking import Ranked, Wanted
 from port_worker.serving.subject import Subject
-from port_worker.sources.columns import Interactions
+from port_worker.sources.columns import IdColumn, Interactions
 from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.neighbourhood import NeighbourhoodArrays, NeighbourhoodFacts
 from port_worker.training import catalogue, dataset, fit, neighbourhood_export
@@ -219,8 +219,8 @@ def test_pairs_that_are_not_positive_vote_for_nothing(data: TrainingData, tmp_pa
 
 def lonely() -> TrainingData:
     """Two users who share items, and one whose only item nobody else has."""
-    users = np.array([b"a", b"a", b"b", b"b", b"c"])
-    items = np.array([1, 2, 2, 3, 4])
+    users = IdColumn.of(np.array([b"a", b"a", b"b", b"b", b"c"]))
+    items = IdColumn.of(np.array([1, 2, 2, 3, 4]))
     ones = np.ones(5, dtype=np.float32)
     return dataset.prepare(Interactions(users, items, ones, np.arange(5)))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from port_worker.sources.definition import SourceDefinition
 from port_worker.store.models import ModelStore
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage
@@ -23,6 +24,7 @@ from tests.training.processes import ends_within, gone
 
 Start = Callable[..., TrainerProcess]
 DEADLINE_S = 30
+NO_SOURCE = SourceDefinition("csv:none")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def start(tmp_path: Path, log: Path) -> Iterator[Start]:
 
     def start(kind: str, memory_limit: int | None = None) -> TrainerProcess:
         command = [sys.executable, "-m", "tests.peers.trainer", kind]
-        job = Job("csv:none", str(tmp_path / "models"), "ALS", {}, memory_limit=memory_limit)
+        job = Job(NO_SOURCE, str(tmp_path / "models"), "ALS", {}, memory_limit=memory_limit)
         started.append(TrainerProcess.start(job, log, command))
         return started[-1]
 
@@ -239,14 +241,14 @@ def test_a_long_log_is_put_aside(start: Start, log: Path) -> None:
 
 
 def test_a_trainer_that_cannot_be_started_is_an_error(tmp_path: Path, log: Path) -> None:
-    job = Job("csv:none", str(tmp_path), "ALS", {})
+    job = Job(NO_SOURCE, str(tmp_path), "ALS", {})
     with pytest.raises(TrainingError, match="cannot be started") as caught:
         TrainerProcess.start(job, log, [str(tmp_path / "none")])
     assert caught.value.code == "training_failed"
     with pytest.raises(TrainingError, match="cannot be started"):
         TrainerProcess.start(job, tmp_path)  # a folder is no log
     with pytest.raises(TrainingError, match="cannot be started"):
-        TrainerProcess.start(Job("csv:" + "x" * 40_000, str(tmp_path), "ALS", {}), log)
+        TrainerProcess.start(Job(SourceDefinition("csv:" + "x" * 40_000), str(tmp_path), "ALS", {}), log)
 
 
 class TestTheRealTrainer:
@@ -265,7 +267,15 @@ class TestTheRealTrainer:
         from port_worker.training.catalogue import validate
 
         models, valid = str(tmp_path / "models"), validate("ALS", params)
-        job = Job(source, models, "ALS", valid, budget_s=budget_s, activate=activate, memory_limit=LIMIT_OF_A_TRAINING)
+        job = Job(
+            SourceDefinition(source),
+            models,
+            "ALS",
+            valid,
+            budget_s=budget_s,
+            activate=activate,
+            memory_limit=LIMIT_OF_A_TRAINING,
+        )
         trainer = TrainerProcess.start(job, log)
         try:
             return hear(trainer)

@@ -12,7 +12,7 @@ import numpy as np
 from port_worker.bench.serving.network_peer import CANDIDATES, FULL, RETRIEVER, Spec, two_stage
 from port_worker.bench.serving.world import uuids
 from port_worker.config import settings
-from port_worker.sources.columns import Interactions
+from port_worker.sources.columns import IdColumn, Interactions
 from port_worker.store.models import ModelStore
 from port_worker.store.two_stage import KIND as TWO_STAGE
 from port_worker.training import catalogue, dataset, fit
@@ -70,8 +70,8 @@ def meetings(items: int, users: int, seed: int = 5) -> TrainingData:
     order = random.permutation(len(pairs_users))
     return dataset.prepare(
         Interactions(
-            users=uuids(random, users)[pairs_users[order]],
-            items=uuids(random, items)[random.permutation(items)[pairs_items[order]]],
+            users=IdColumn.of(uuids(random, users)[pairs_users[order]]),
+            items=IdColumn.of(uuids(random, items)[random.permutation(items)[pairs_items[order]]]),
             weights=np.ones(len(order), dtype=np.float32),
             times=np.arange(len(order), dtype=np.int64),
         )

@@ -1,0 +1,1 @@
+"""`port-worker sources`: which sources are configured, and what one of them holds."""

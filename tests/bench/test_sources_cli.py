@@ -1,0 +1,90 @@
+"""The bench of sources: its goals, its JSON, its exit statuses. How fast anything is, no test asks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from port_worker.bench import cli as bench
+from port_worker.bench import postgresql
+from port_worker.bench.sources import cli
+from port_worker.bench.sources.extract import FETCHALL, OURS, PANDAS, Extracted
+from port_worker.bench.sources.summary import summarize
+from tests.peers.stubs import ENVIRONMENT
+
+MILLION = 10**6
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.set_defaults(run=bench.run)
+    bench.configure(parser)
+    args = parser.parse_args(["sources", *words])
+    status: int = args.run(args)
+    return status
+
+
+def extracted(rows: int = 10 * MILLION, seconds: float = 10.0, peak: int | None = 500 * MILLION) -> Extracted:
+    return Extracted(rows, rows, seconds, peak, 100 * MILLION, 200 * MILLION)
+
+
+@pytest.mark.parametrize(
+    ("ours", "met"),
+    [
+        (extracted(), [True, True, True]),
+        (extracted(seconds=20.1), [False, True, True]),
+        (extracted(peak=601 * MILLION), [True, False, True]),
+        (extracted(peak=None), [True, None, True]),
+        (extracted(rows=10 * MILLION - 1), [True, True, False]),
+    ],
+)
+def test_goals(ours: Extracted, met: list[bool | None]) -> None:
+    found = summarize({OURS: [ours], PANDAS: [extracted(seconds=40)]}, 10 * MILLION)
+    assert [goal["met"] for goal in found["goals"]] == met
+    assert found["goals_met"] == (False not in met)
+    assert found["ways"][PANDAS]["times"] == pytest.approx(4.0 * 10 / ours.seconds, rel=1e-3)
+
+
+def test_a_small_run_judges_neither_speed_nor_memory() -> None:
+    found = summarize({OURS: [extracted(rows=1000, peak=10**9)]}, 1000)
+    assert [goal["met"] for goal in found["goals"]] == [None, None, True]
+
+
+def test_a_run_extracts_every_row_by_every_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not postgresql.is_installed() and os.environ.get("CI") != "true":
+        pytest.skip("the package `pgserver` is not installed")
+    pytest.importorskip("pandas")
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+    path = tmp_path / "result.json"
+    assert run("--rows", "2000", "--json", str(path)) == cli.MET
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    assert found["ways"].keys() == {OURS, PANDAS, FETCHALL}
+    assert {one["runs"][0]["rows"] for one in found["ways"].values()} == {2000}
+    ours = found["ways"][OURS]["runs"][0]
+    assert 1800 < ours["kept"] < 2000  # a twentieth of the items is not public
+    assert ours["columns_bytes"] > 20 * ours["kept"]
+    shown = capsys.readouterr().out
+    assert "every way reads every row: 2,000, met" in shown
+    assert FETCHALL in shown
+
+
+def test_without_postgresql_nothing_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(postgresql, "find_spec", lambda _name: None)
+    assert run("--quick") == cli.FAILED
+    assert "`pgserver`, a development tool, is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--rows", "0"], ["--rows", "x"], ["--rounds", "-1"]])
+def test_unusable_arguments(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*words)
+    assert caught.value.code == cli.UNUSABLE
