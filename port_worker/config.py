@@ -62,6 +62,10 @@ class Settings:
     below the active model's. PORT_WORKER_GATE_MINIMUM_USERS: with fewer nothing is judged. PORT_WORKER_FINAL_FIT:
     whether a model that was good enough is fitted once more with what was held out, `yes` or `no`."""
 
+    keep_variables: bool = True
+    """Whether a version keeps what `retrain` with mode incremental or warm starts from: about as many bytes again as
+    its model. PORT_WORKER_KEEP_VARIABLES, `yes` or `no`."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -106,6 +110,7 @@ def settings(
         index=_index(environ.get("PORT_WORKER_INDEX") or "auto"),
         threads=_threads(environ.get("PORT_WORKER_THREADS") or "1"),
         gate=_gate(environ),
+        keep_variables=_yes(environ, "PORT_WORKER_KEEP_VARIABLES"),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -129,16 +134,21 @@ def _threads(text: str) -> int:
 def _gate(environ: Mapping[str, str]) -> GatePolicy:
     tolerance = environ.get("PORT_WORKER_GATE_TOLERANCE")
     users = environ.get("PORT_WORKER_GATE_MINIMUM_USERS")
-    final_fit = environ.get("PORT_WORKER_FINAL_FIT") or "yes"
-    if final_fit not in ("yes", "no"):
-        raise ValueError(f"PORT_WORKER_FINAL_FIT: expected yes or no, got {final_fit!r}")
     return GatePolicy(
         tolerance=_share("PORT_WORKER_GATE_TOLERANCE", tolerance) if tolerance else GatePolicy.tolerance,
         minimum_users=(
             _whole("PORT_WORKER_GATE_MINIMUM_USERS", users, 1, 10**9) if users else GatePolicy.minimum_users
         ),
-        final_fit=final_fit == "yes",
+        final_fit=_yes(environ, "PORT_WORKER_FINAL_FIT"),
     )
+
+
+def _yes(environ: Mapping[str, str], name: str) -> bool:
+    """The default is yes."""
+    text = environ.get(name) or "yes"
+    if text not in ("yes", "no"):
+        raise ValueError(f"{name}: expected yes or no, got {text!r}")
+    return text == "yes"
 
 
 def _whole(name: str, text: str, least: int, most: int) -> int:

@@ -12,6 +12,7 @@ from port_worker.config import Settings
 from port_worker.store.errors import StoreError
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Job
+from port_worker.training.modes import check_mode
 from port_worker.training.plan import Plan, make_plan
 from port_worker.training.process import TrainerProcess
 from port_worker.training.progress import Progress
@@ -60,6 +61,7 @@ class Retraining:
             )
         try:
             plan = self._plan(arguments)
+            check_mode(plan, str(arguments.mode))
             job = Job(
                 self._settings.source,
                 str(self._settings.models),
@@ -73,6 +75,7 @@ class Retraining:
                 arguments.budget_s,
                 str(arguments.activate),
                 self._settings.gate,
+                self._settings.keep_variables,
             )
             process = TrainerProcess.start(job, self._settings.training_log)
         except TrainingError as error:

@@ -23,12 +23,17 @@ from port_worker.training.holdout import Holdout, leave_last_out
 from port_worker.training.messages import Done, Job
 from port_worker.training.plan import Plan
 from port_worker.training.progress import FITTED_ONCE, FITTED_TWICE, Reporter
+from port_worker.training.start import Start, read_start
 
 if TYPE_CHECKING:
     from port_worker.store.manifest import Json
 
 FINAL_FIT = "final_fit"
 """The fact whether a version has also learnt what was held out."""
+
+MODE = "mode"
+STARTED_FROM = "started_from"
+"""The facts of how a version was trained, and from which one; None from nothing."""
 
 _RANKED_PAIRS = 100_000_000
 """Users times items that a network, which takes a microsecond for each, is asked about at most."""
@@ -52,11 +57,15 @@ class Course:
         self._reporter = reporter
         self._store = ModelStore(Path(job.store))
         self._source = open_source(job.source)
+        self._start: Start | None = None
 
     def run(self) -> Done:
         """Everything from the source to the published version. Raises what the rooms raise."""
         started = time.monotonic()
+        self._start = read_start(self._store, self._job.plan, self._job.mode)
         data = self._extracted()
+        if self._start is not None:
+            self._start.check(data)
         plan = two_stage.fitting(self._job.plan, len(data.item_ids), len(data.user_ids))
         held = self._held_out(data, plan)
         self._reporter.report("prepare", 0.0, rows=data.rows)
@@ -65,7 +74,8 @@ class Course:
         wanted = self._job.activate != "never" and (proved.verdict.passed or self._job.activate == "force")
         again = held is not None and self._job.gate.final_fit and (proved.verdict.passed or wanted)
         exported = self._fitted_again(plan, data) if again else proved.exported
-        manifest = self._published(plan, data, exported, _facts(proved, held is None or again))
+        facts = _facts(proved, held is None or again) | self._origin()
+        manifest = self._published(plan, data, exported, facts)
         self._reporter.report("export", 1.0)
         return Done(
             version=manifest.version,
@@ -89,7 +99,7 @@ class Course:
         """None where there are too few users to tell anything by."""
         gate = self._job.gate
         most = min(gate.most_users, _most_ranked(plan, len(data.item_ids)))
-        held = leave_last_out(data, most, _seed(plan))
+        held = leave_last_out(data, most, _seed(plan), None if self._start is None else self._start.learnt_until)
         if len(held.users) < gate.minimum_users:
             return None
         self._reporter.spans = FITTED_TWICE if gate.final_fit else FITTED_ONCE
@@ -100,7 +110,7 @@ class Course:
         if held is None:
             return _Proved(self._trained(plan, data), judge(policy, 0, None, None, None), None)
         # What was held out was met all the same: it is not to be recommended.
-        exported = two_stage.trained(plan, held.train, self._reporter, self._job.index)
+        exported = self._trained(plan, held.train)
         self._reporter.report("evaluate", 0.0)
         evaluation = self._evaluated(plan, held, exported)
         self._reporter.ndcg = evaluation.candidate.ndcg
@@ -109,7 +119,8 @@ class Course:
         return _Proved(two_stage.with_catalogue(exported, data), verdict, evaluation)
 
     def _trained(self, plan: Plan, data: TrainingData) -> Exported:
-        return two_stage.trained(plan, data, self._reporter, self._job.index)
+        exported = two_stage.trained(plan, data, self._reporter, self._job.index, self._start)
+        return exported if self._job.keep_variables else two_stage.without_variables(exported)
 
     def _fitted_again(self, plan: Plan, data: TrainingData) -> Exported:
         self._reporter.fits = "final_fit"
@@ -131,6 +142,9 @@ class Course:
             sys.stderr.write(f"not compared with the active model: {error}\n")
             return None
 
+    def _origin(self) -> dict[str, Json]:
+        return {MODE: self._job.mode, STARTED_FROM: None if self._start is None else self._start.version}
+
     def _published(self, plan: Plan, data: TrainingData, exported: Exported, facts: dict[str, Json]) -> Manifest:
         self._reporter.report("export", 0.0)
         with self._store.stage() as staging:
@@ -141,7 +155,7 @@ class Course:
         return staging.publish(
             algorithm=plan.name,
             kind=exported.kind,
-            params=cast("dict[str, Json]", two_stage.all_params(plan)),  # every Value is a Json, but dict is invariant
+            params=cast("dict[str, Json]", plan.all_params),  # every Value is a Json, but dict is invariant
             users=len(data.user_ids),
             items=len(data.item_ids),
             rows=data.rows,

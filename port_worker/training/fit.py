@@ -6,17 +6,24 @@ import contextlib
 import importlib.metadata
 import os
 import random
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from port_worker.training import dataset
+from port_worker.store.variables import VariablesFile
+from port_worker.training import dataset, model_variables
 from port_worker.training.catalogue import ALGORITHMS, Algorithm, Params
 from port_worker.training.dataset import TrainingData
 from port_worker.training.export import exported
 from port_worker.training.exported import Exported
+from port_worker.training.feature_layout import feature_layout
 from port_worker.training.hyperparameter import refused
 from port_worker.training.listener import listening
 from port_worker.training.progress import Reports
+from port_worker.training.start import Start
 from port_worker.training.torch_stand_in import install_if_missing
+
+if TYPE_CHECKING:
+    from port_worker.store.manifest import Json
 
 _DISTRIBUTIONS = ("LibRecommender", "tensorflow", "tf-keras", "gensim", "torch", "numpy")
 
@@ -62,12 +69,17 @@ def fitting_params(algorithm: str, params: Params, n_items: int, n_users: int = 
     return fitting
 
 
-def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> Exported:
-    """Train a model and return what serves it. `params` are those of `fitting_params`."""
-    return fitted(algorithm, params, data, reporter)[1]
+def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports, start: Start | None = None) -> Exported:
+    """Train a model and return what serves it, and what a later training can start from.
+
+    `params` are those of `fitting_params`. Raises TrainingError for a `start` whose variables do not fit.
+    """
+    return fitted(algorithm, params, data, reporter, start)[1]
 
 
-def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> tuple[Any, Exported]:
+def fitted(
+    algorithm: str, params: Params, data: TrainingData, reporter: Reports, start: Start | None = None
+) -> tuple[Any, Exported]:
     """LibRecommender's own model and what serves it."""
     chosen = ALGORITHMS[algorithm]
     seed, epochs = params["seed"], params.get("n_epochs", 1)
@@ -82,11 +94,26 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports
     with _private_graph(chosen):
         reporter.report("fit", 0.0, epochs=epochs)
         weighted = chosen.family == "als"
-        train_set, info = dataset.train_set(data, weighted=weighted, seed=seed, features=chosen.features)
+        newer_than = None if start is None else start.newer_than
+        train_set, info = dataset.train_set(
+            data, weighted=weighted, seed=seed, features=chosen.features, newer_than=newer_than
+        )
+        layout = feature_layout(info, data)
+        features = None if layout is None else layout.facts
         model = _new_model(chosen, params, info)
+        if start is not None:
+            start.carry(chosen, model, features, data)
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
-        return model, exported(chosen, params, model, info, data)
+        served = exported(chosen, params, model, info, data)
+        return model, replace(served, parts=(*served.parts, *_variables(chosen, model, features)))
+
+
+def _variables(algorithm: Algorithm, model: Any, features: dict[str, Json] | None) -> tuple[VariablesFile, ...]:
+    """What a later training can start from. ALS has nothing beside its vectors, which serving has."""
+    if algorithm.family == "als" or "warm" not in algorithm.modes:
+        return ()
+    return (VariablesFile(algorithm.name, model_variables.read(model, algorithm.family), features),)
 
 
 def _private_graph(algorithm: Algorithm) -> Any:

@@ -16,7 +16,8 @@ from port_worker.training.progress import Progress
 class Job:
     """What to train, as in `plan.Plan`; `source` is a specification, `store` a folder.
 
-    mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
+    mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove. keep_variables: as the
+    setting.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Job:
     budget_s: float | None = None
     activate: str = "gated"
     gate: GatePolicy = field(default_factory=GatePolicy)
+    keep_variables: bool = True
 
     @property
     def plan(self) -> Plan:
