@@ -91,7 +91,7 @@ def fitted(
         running = min(int(epochs_done) + 1, epochs)
         reporter.report("fit", epochs_done / epochs, epoch=running, epochs=epochs, loss=loss)
 
-    with _private_graph(chosen):
+    with private_graph(chosen):
         reporter.report("fit", 0.0, epochs=epochs)
         weighted = chosen.family == "als"
         newer_than = None if start is None else start.newer_than
@@ -100,9 +100,10 @@ def fitted(
         )
         layout = feature_layout(info, data)
         features = None if layout is None else layout.facts
-        model = _new_model(chosen, params, info)
+        model = new_model(chosen, params, info)
         if start is not None:
-            start.carry(chosen, model, features, data)
+            model_variables.build(model, chosen.family)
+            start.fill(chosen, model, features, data)
         with listening(model, chosen.family, hear):
             model.fit(train_set, neg_sampling=True, verbose=0)
         served = exported(chosen, params, model, info, data)
@@ -116,7 +117,7 @@ def _variables(algorithm: Algorithm, model: Any, features: dict[str, Json] | Non
     return (VariablesFile(algorithm.name, model_variables.read(model, algorithm.family), features),)
 
 
-def _private_graph(algorithm: Algorithm) -> Any:
+def private_graph(algorithm: Algorithm) -> Any:
     """TensorFlow models of one process must not share a graph: the second one's variables would exist already."""
     if algorithm.family != "tensorflow":
         return contextlib.nullcontext()
@@ -125,7 +126,8 @@ def _private_graph(algorithm: Algorithm) -> Any:
     return tf.Graph().as_default()
 
 
-def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
+def new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
+    """LibRecommender's model before it is fitted; one of TensorFlow belongs in a graph of its own."""
     import libreco.algorithms
 
     return getattr(libreco.algorithms, algorithm.name)("ranking", info, **_arguments(params), **_threads(algorithm))

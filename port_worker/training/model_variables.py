@@ -39,6 +39,10 @@ def build(model: Any, family: str) -> None:
 
     A model of TensorFlow must be in its graph's context.
     """
+    if model.model_name == "SVDpp" and model.sparse_interaction is None:
+        model.sparse_interaction = (
+            model._set_sparse_interaction()
+        )  # else only its `fit` does, and `rebuild_model` fails
     model.build_model()
     model.model_built = True
     if family != "als":

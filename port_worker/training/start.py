@@ -70,15 +70,14 @@ class Start:
             expected = f"the features of the active model {self.version}: {_listed(theirs)}"
             raise refused_mode(self.mode, expected, _listed(ours), algorithm=algorithm.name)
 
-    def carry(self, algorithm: Algorithm, model: Any, features: dict[str, Json] | None, data: TrainingData) -> None:
-        """Build a new LibRecommender model of `data` with the variables of the active one, known rows by their ids.
+    def fill(self, algorithm: Algorithm, model: Any, features: dict[str, Json] | None, data: TrainingData) -> None:
+        """Give a LibRecommender model of `data`, just built, the active one's variables: known rows by their ids.
 
         Rows of new users, items and values stay as the seed made them. `features` is the facts of the model's layout.
         Raises TrainingError `unsupported_option` for variables that this version of the libraries names or shapes
         otherwise.
         """
         saved = self.models[algorithm.name]
-        model_variables.build(model, algorithm.family)
         fresh = model_variables.read(model, algorithm.family)
         if fresh.keys() != saved.values.keys():
             other = sorted(fresh.keys() ^ saved.values.keys())
