@@ -139,12 +139,10 @@ def train_set(
     transformed, info = _with_features(frame, columns, seed) if columns else _without_features(frame, seed)
     if newer_than is None:
         return transformed, info
-    info.old_info = _RETRAINED
+    from libreco.data.data_info import store_old_info
+
+    info.old_info = store_old_info(info)  # by it TwoTower knows that there may be items that it is not fitted on
     return _only(transformed, data.times[positive] > newer_than), info
-
-
-_RETRAINED = "retrained"
-"""Any truth will do: by it TwoTower knows that there may be items that it is not fitted on."""
 
 
 def _only(transformed: Any, rows: NDArray[np.bool_]) -> Any:
