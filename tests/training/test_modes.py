@@ -113,6 +113,25 @@ def test_what_is_newer_is_fitted_on_and_all_is_known(data: TrainingData) -> None
     assert (info.n_users, info.n_items) == (every.n_users, every.n_items)
 
 
+@pytest.mark.usefixtures("_libraries")
+def test_librecommender_s_own_merge_is_what_we_do_without(data: TrainingData) -> None:
+    """Should a later one of it count right, ours may go: repeated pairs are consumed twice, popular items replaced."""
+    import pandas as pd
+    from libreco.data import DatasetPure
+
+    class Private(DatasetPure):  # type: ignore[misc]
+        """Keeps what it stores on its class to this test."""
+
+    frame = pd.DataFrame({"user": data.users, "item": data.items, "label": 1.0})
+    _, info = Private.build_trainset(frame)
+    best = info.popular_items[0]
+    part = frame[frame["item"] != best].tail(300)
+    _, merged = Private.merge_trainset(part, info)
+    user = int(part["user"].iloc[-1])
+    assert len(merged.user_consumed[user]) > len(set(merged.user_consumed[user]))
+    assert merged.popular_items.index(best) > 50
+
+
 def held(data: TrainingData, newer_than: int | None, most: int = 10**6) -> set[tuple[int, int]]:
     found = leave_last_out(data, most, 1, newer_than)
     return set(zip(found.users.tolist(), found.items.tolist(), strict=True))
