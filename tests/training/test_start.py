@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -257,3 +258,12 @@ def _recall(vectors: EmbeddingArrays, data: TrainingData, wanted: Interactions) 
     )
     new = np.isfinite(scores[users, items])
     return float((best[users[new]] == items[new][:, None]).any(axis=1).mean())
+
+
+@pytest.mark.parametrize("name", ["ALS", "BPR", "UserCF", "RsItemCF"])
+def test_labels_that_are_all_equal_teach_all_the_same(name: str, data: TrainingData, tmp_path: Path) -> None:
+    flat = replace(data, weights=np.full_like(data.weights, 2.5))
+    known = {parameter.name for parameter in ALGORITHMS[name].parameters}
+    quick = {"n_epochs": 1} if "n_epochs" in known else {}
+    fit.fit(name, params_of(name, flat, **quick), flat, Reporter(silent)).write(tmp_path)  # which refuses what is NaN
+    assert list(tmp_path.iterdir())
