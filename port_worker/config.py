@@ -90,6 +90,10 @@ class Settings:
     watch_seconds: float = 5.0
     """How often to look for a version that another process has activated; 0 is never. PORT_WORKER_WATCH_SECONDS."""
 
+    keep_variables: bool = True
+    """Whether a version keeps what `retrain` with mode incremental or warm starts from: about as many bytes again as
+    its model. PORT_WORKER_KEEP_VARIABLES, `yes` or `no`."""
+
     write_stall_seconds: float = 60.0
     """How long a host may leave replies unread before it is taken for dead. PORT_WORKER_WRITE_STALL_SECONDS."""
 
@@ -163,6 +167,7 @@ def settings(
         store=_store(environ.get("PORT_WORKER_STORE") or ""),
         keep_versions=_whole(environ, "PORT_WORKER_KEEP_VERSIONS", 5, MAX_KEPT_VERSIONS),
         watch_seconds=_seconds(environ, "PORT_WORKER_WATCH_SECONDS", 5.0),
+        keep_variables=_yes(environ, "PORT_WORKER_KEEP_VARIABLES"),
         write_stall_seconds=_positive(environ, "PORT_WORKER_WRITE_STALL_SECONDS", 60.0),
     )
 
@@ -216,14 +221,19 @@ def _index(name: str) -> str:
 
 def _gate(environ: Mapping[str, str]) -> GatePolicy:
     tolerance = environ.get("PORT_WORKER_GATE_TOLERANCE")
-    final_fit = environ.get("PORT_WORKER_FINAL_FIT") or "yes"
-    if final_fit not in ("yes", "no"):
-        raise ValueError(f"PORT_WORKER_FINAL_FIT: expected yes or no, got {final_fit!r}")
     return GatePolicy(
         tolerance=_share("PORT_WORKER_GATE_TOLERANCE", tolerance) if tolerance else GatePolicy.tolerance,
         minimum_users=_whole(environ, "PORT_WORKER_GATE_MINIMUM_USERS", GatePolicy.minimum_users, 10**9),
-        final_fit=final_fit == "yes",
+        final_fit=_yes(environ, "PORT_WORKER_FINAL_FIT"),
     )
+
+
+def _yes(environ: Mapping[str, str], name: str) -> bool:
+    """The default is yes."""
+    text = environ.get(name) or "yes"
+    if text not in ("yes", "no"):
+        raise ValueError(f"{name}: expected yes or no, got {text!r}")
+    return text == "yes"
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int, most: int) -> int:

@@ -13,6 +13,7 @@ from port_worker.sources.errors import SourceError
 from port_worker.store.errors import StoreError
 from port_worker.training.errors import TrainingError
 from port_worker.training.messages import Done, Job
+from port_worker.training.modes import check_mode
 from port_worker.training.plan import Plan, make_plan
 from port_worker.training.process import TrainerProcess
 from port_worker.training.progress import Progress
@@ -61,6 +62,7 @@ class Retraining:
             )
         try:
             plan = self._plan(arguments)
+            check_mode(plan, str(arguments.mode))
             process = TrainerProcess.start(self._job(plan, arguments), self._settings.training_log)
         except (SourceError, TrainingError) as error:
             raise ProtocolError(error.code, str(error), error.details) from error
@@ -83,6 +85,7 @@ class Retraining:
             gate=settings.gate,
             memory_limit=settings.trainer_memory,
             remote=settings.remote,
+            keep_variables=settings.keep_variables,
         )
 
     def _plan(self, arguments: Retrain) -> Plan:

@@ -97,7 +97,7 @@ def algorithms(session: Session, words: list[str]) -> Algorithms | AlgorithmPara
 def _line(algorithm: Algorithm) -> AlgorithmLine:
     extra = "graph" if algorithm.needs_graph else "train"
     keys = [each.name for each in algorithm.parameters]
-    return AlgorithmLine(algorithm.name, algorithm.kind, _features(algorithm), extra, keys)
+    return AlgorithmLine(algorithm.name, algorithm.kind, _features(algorithm), list(algorithm.modes), extra, keys)
 
 
 def _features(algorithm: Algorithm) -> list[str]:

@@ -251,12 +251,14 @@ class AlgorithmLine:
     """An algorithm and the names of its hyper-parameters.
 
     kind: `embedding`, `neighbourhood` or `network`. features: whose it learns from, of `user` and `item`.
-    extra: the installation extra that it needs.
+    modes: from what a training of it may start: `full`, `incremental`, `warm`. extra: the installation extra that it
+    needs.
     """
 
     name: str
     kind: str
     features: list[str]
+    modes: list[str]
     extra: str
     parameters: list[str]
 

@@ -228,14 +228,20 @@ def _(result: results.Pong) -> list[Table | Text]:
 @parts.register
 def _(result: results.Algorithms) -> list[Table | Text]:
     rows = [
-        (each.name, each.kind, ", ".join(each.features) or None, each.extra, ", ".join(each.parameters))
+        (
+            each.name,
+            each.kind,
+            *(", ".join(some) or None for some in (each.features, each.modes)),
+            each.extra,
+            ", ".join(each.parameters),
+        )
         for each in result.algorithms
     ]
     hints = [_text(f"`retrain` alone trains {result.default}; `algorithms NAME` shows what its keys may be")]
     if result.retrievers and result.rankers:
         pair = f"{result.retrievers[0]}+{result.rankers[0]}"
         hints.append(_text(f"any embedding algorithm and any network are a pair of two stages: `retrain {pair}`"))
-    return [_table(["algorithm", "kind", "features of", "extra", "keys"], rows, None), *hints]
+    return [_table(["algorithm", "kind", "features of", "modes", "extra", "keys"], rows, None), *hints]
 
 
 @parts.register

@@ -136,6 +136,11 @@ def _dtype_fits(dtype: np.dtype[Any], expected: str) -> bool:
     return ("bytes" in expected and dtype.kind == "S") or (dtype.isnative and dtype.name == expected.split(" ")[0])
 
 
+def read_array(folder: Path, array: str) -> NDArray[Any]:
+    """The array of that name, read into memory. Raises ModelDamaged."""
+    return _load(folder, array, mmap=False)
+
+
 def _load(folder: Path, array: str, mmap: bool) -> NDArray[Any]:
     path = folder / file_name(array)
     try:

@@ -25,6 +25,7 @@ from port_worker.training.holdout import Holdout, leave_last_out
 from port_worker.training.messages import Done, Job
 from port_worker.training.plan import Plan
 from port_worker.training.progress import FITTED_ONCE, FITTED_TWICE, Reporter
+from port_worker.training.start import Start, read_start
 
 if TYPE_CHECKING:
     from port_worker.store.manifest import Json
@@ -34,6 +35,10 @@ FINAL_FIT = "final_fit"
 
 EPOCHS = "epochs"
 """The fact how many epochs each algorithm ran; fewer than `n_epochs` where the training's time was limited."""
+
+MODE = "mode"
+STARTED_FROM = "started_from"
+"""The facts of how a version was trained, and from which one; None from nothing."""
 
 _RANKED_PAIRS = 100_000_000
 """Users times items that a network, which takes a microsecond for each, is asked about at most."""
@@ -58,12 +63,16 @@ class Course:
         self._store = ModelStore(Path(job.store))
         self._source = open_source(job.source)
         self._facts: dict[str, Json] = {}
+        self._start: Start | None = None
 
     def run(self) -> Done:
         """Everything from the source to the published version. Raises what the rooms raise."""
         started = time.monotonic()
         self._reporter.budget = Budget(self._job.budget_s)
+        self._start = read_start(self._store, self._job.plan, self._job.mode)
         data = self._extracted()
+        if self._start is not None:
+            self._start.check(data)
         plan = two_stage.fitting(self._job.plan, len(data.item_ids), len(data.user_ids))
         held = self._held_out(data, plan)
         self._reporter.report("prepare", 0.0, rows=data.rows)
@@ -72,8 +81,8 @@ class Course:
         wanted = self._job.activate != "never" and (proved.verdict.passed or self._job.activate == "force")
         again = held is not None and self._job.gate.final_fit and (proved.verdict.passed or wanted)
         exported = self._fitted_again(plan, data) if again else proved.exported
-        self._facts |= _facts(proved, held is None or again) | {LOSSES: losses(self._reporter.losses)}
-        self._facts[EPOCHS] = cast("Json", self._epochs(plan))
+        self._facts |= _facts(proved, held is None or again) | self._origin()
+        self._facts |= {LOSSES: losses(self._reporter.losses), EPOCHS: cast("Json", self._epochs(plan))}
         manifest = self._published(plan, data, exported)
         self._reporter.report("export", 1.0)
         return Done(
@@ -101,7 +110,7 @@ class Course:
         """None where there are too few users to tell anything by."""
         gate = self._job.gate
         most = min(gate.most_users, _most_ranked(plan, len(data.item_ids)))
-        held = leave_last_out(data, most, _seed(plan))
+        held = leave_last_out(data, most, _seed(plan), None if self._start is None else self._start.learnt_until)
         if len(held.users) < gate.minimum_users:
             return None
         self._reporter.spans = FITTED_TWICE if gate.final_fit else FITTED_ONCE
@@ -113,7 +122,7 @@ class Course:
         if held is None:
             return _Proved(self._trained(plan, data), not_judged(policy), None)
         # What was held out was met all the same: it is not to be recommended.
-        exported = two_stage.trained(plan, held.train, self._reporter, self._job.index)
+        exported = self._trained(plan, held.train)
         self._reporter.report("evaluate", 0.0)
         evaluation = self._evaluated(plan, held, exported)
         self._reporter.ndcg = evaluation.candidate.ndcg
@@ -122,7 +131,8 @@ class Course:
         return _Proved(two_stage.with_catalogue(exported, data), verdict, evaluation)
 
     def _trained(self, plan: Plan, data: TrainingData) -> Exported:
-        return two_stage.trained(plan, data, self._reporter, self._job.index)
+        exported = two_stage.trained(plan, data, self._reporter, self._job.index, self._start)
+        return exported if self._job.keep_variables else two_stage.without_variables(exported)
 
     def _fitted_again(self, plan: Plan, data: TrainingData) -> Exported:
         self._reporter.fits = "final_fit"
@@ -156,6 +166,9 @@ class Course:
             sys.stderr.write(f"not compared with the active model: {error}\n")
             return None
 
+    def _origin(self) -> dict[str, Json]:
+        return {MODE: self._job.mode, STARTED_FROM: None if self._start is None else self._start.version}
+
     def _published(self, plan: Plan, data: TrainingData, exported: Exported) -> Manifest:
         self._reporter.report("export", 0.0)
         with self._store.stage() as staging:
@@ -166,7 +179,7 @@ class Course:
         return staging.publish(
             algorithm=plan.name,
             kind=exported.kind,
-            params=cast("dict[str, Json]", two_stage.all_params(plan)),  # every Value is a Json, but dict is invariant
+            params=cast("dict[str, Json]", plan.all_params),  # every Value is a Json, but dict is invariant
             users=len(data.user_ids),
             items=len(data.item_ids),
             rows=data.rows,

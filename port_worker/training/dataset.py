@@ -91,21 +91,39 @@ def prepare(interactions: Interactions) -> TrainingData:
 
 
 def described(data: TrainingData, source: Source) -> TrainingData:
-    """The same pairs with what the source knows of their users and items. Raises SourceError."""
+    """The same pairs with what the source knows of their users and items. Raises SourceError.
+
+    Features are by name, not in the source's order: the layers behind them know them by their place, and a table whose
+    columns were put in another order must not become another model.
+    """
     return replace(
         data,
         kinds=source.item_kinds(data.item_ids),
-        user_features=source.user_features(data.user_ids),
-        item_features=source.item_features(data.item_ids),
+        user_features=_by_name(source.user_features(data.user_ids)),
+        item_features=_by_name(source.item_features(data.item_ids)),
+    )
+
+
+def _by_name(table: FeatureTable | None) -> FeatureTable | None:
+    return (
+        None if table is None else FeatureTable(dict(sorted(table.sparse.items())), dict(sorted(table.dense.items())))
     )
 
 
 def train_set(
-    data: TrainingData, *, weighted: bool, seed: int, features: frozenset[Owner] = frozenset()
+    data: TrainingData,
+    *,
+    weighted: bool,
+    seed: int,
+    features: frozenset[Owner] = frozenset(),
+    newer_than: int | None = None,
 ) -> tuple[Any, Any]:
     """LibRecommender's TransformedSet and DataInfo of the positive pairs, built anew: ALS changes its set in fitting.
 
     `features` says whose features are in it, of those that `data` has; `feature_layout` tells where they are.
+    `newer_than` leaves in the TransformedSet only pairs that met after it. The DataInfo is of all pairs in any case:
+    consumed lists, popular items and the numbers of users and items, which LibRecommender's `merge_trainset` takes from
+    the last batch or counts twice.
 
     Labels are the weights if `weighted` (ALS takes them as confidence), else 1: with negative sampling the other
     algorithms look at which pairs there are, not at their labels. Ids are our row numbers, so LibRecommender's inner
@@ -124,7 +142,23 @@ def train_set(
         feature_columns(owner, table, rows) for owner, table, rows in tables if owner in features and table is not None
     ]
     transformed, info = _with_features(frame, columns, seed) if columns else _without_features(frame, seed)
-    return transformed, info
+    if newer_than is None:
+        return transformed, info
+    from libreco.data.data_info import store_old_info
+
+    info.old_info = store_old_info(info)  # by it TwoTower knows that there may be items that it is not fitted on
+    return _only(transformed, data.times[positive] > newer_than), info
+
+
+def _only(transformed: Any, rows: NDArray[np.bool_]) -> Any:
+    columns = (
+        transformed.user_indices,
+        transformed.item_indices,
+        transformed.labels,
+        transformed.sparse_indices,
+        transformed.dense_values,
+    )
+    return type(transformed)(*(None if column is None else column[rows] for column in columns))
 
 
 def _without_features(frame: Any, seed: int) -> tuple[Any, Any]:

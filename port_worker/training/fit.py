@@ -6,17 +6,24 @@ import contextlib
 import importlib.metadata
 import os
 import random
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from port_worker.training import dataset
+from port_worker.store.variables import VariablesFile
+from port_worker.training import dataset, model_variables
 from port_worker.training.catalogue import ALGORITHMS, Algorithm, Params
 from port_worker.training.dataset import TrainingData
 from port_worker.training.export import exported
 from port_worker.training.exported import Exported
+from port_worker.training.feature_layout import feature_layout
 from port_worker.training.hyperparameter import refused
 from port_worker.training.listener import listening
 from port_worker.training.progress import Reports
+from port_worker.training.start import Start
 from port_worker.training.torch_stand_in import install_if_missing
+
+if TYPE_CHECKING:
+    from port_worker.store.manifest import Json
 
 _DISTRIBUTIONS = ("LibRecommender", "tensorflow", "tf-keras", "gensim", "torch", "numpy")
 
@@ -62,12 +69,17 @@ def fitting_params(algorithm: str, params: Params, n_items: int, n_users: int = 
     return fitting
 
 
-def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> Exported:
-    """Train a model and return what serves it. `params` are those of `fitting_params`."""
-    return fitted(algorithm, params, data, reporter)[1]
+def fit(algorithm: str, params: Params, data: TrainingData, reporter: Reports, start: Start | None = None) -> Exported:
+    """Train a model and return what serves it, and what a later training can start from.
+
+    `params` are those of `fitting_params`. Raises TrainingError for a `start` whose variables do not fit.
+    """
+    return fitted(algorithm, params, data, reporter, start)[1]
 
 
-def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports) -> tuple[Any, Exported]:
+def fitted(
+    algorithm: str, params: Params, data: TrainingData, reporter: Reports, start: Start | None = None
+) -> tuple[Any, Exported]:
     """LibRecommender's own model and what serves it."""
     chosen = ALGORITHMS[algorithm]
     seed, epochs = params["seed"], params.get("n_epochs", 1)
@@ -80,17 +92,33 @@ def fitted(algorithm: str, params: Params, data: TrainingData, reporter: Reports
         running = min(int(epochs_done) + (not ended), epochs)
         reporter.report("fit", epochs_done / epochs, epoch=running, epochs=epochs, loss=loss)
 
-    with _private_graph(chosen):
+    with private_graph(chosen):
         reporter.report("fit", 0.0, epochs=epochs)
         weighted = chosen.family == "als"
-        train_set, info = dataset.train_set(data, weighted=weighted, seed=seed, features=chosen.features)
-        model = _new_model(chosen, params, info)
+        newer_than = None if start is None else start.newer_than
+        train_set, info = dataset.train_set(
+            data, weighted=weighted, seed=seed, features=chosen.features, newer_than=newer_than
+        )
+        layout = feature_layout(info, data)
+        features = None if layout is None else layout.facts
+        model = new_model(chosen, params, info)
+        if start is not None:
+            model_variables.build(model, chosen.family)
+            start.fill(chosen, model, features, data)
         with listening(model, chosen.family, hear, reporter.may_begin):
             model.fit(train_set, neg_sampling=True, verbose=0)
-        return model, exported(chosen, params, model, info, data)
+        served = exported(chosen, params, model, info, data)
+        return model, replace(served, parts=(*served.parts, *_variables(chosen, model, features)))
 
 
-def _private_graph(algorithm: Algorithm) -> Any:
+def _variables(algorithm: Algorithm, model: Any, features: dict[str, Json] | None) -> tuple[VariablesFile, ...]:
+    """What a later training can start from. ALS has nothing beside its vectors, which serving has."""
+    if algorithm.family == "als" or "warm" not in algorithm.modes:
+        return ()
+    return (VariablesFile(algorithm.name, model_variables.read(model, algorithm.family), features),)
+
+
+def private_graph(algorithm: Algorithm) -> Any:
     """TensorFlow models of one process must not share a graph: the second one's variables would exist already."""
     if algorithm.family != "tensorflow":
         return contextlib.nullcontext()
@@ -99,7 +127,8 @@ def _private_graph(algorithm: Algorithm) -> Any:
     return tf.Graph().as_default()
 
 
-def _new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
+def new_model(algorithm: Algorithm, params: Params, info: Any) -> Any:
+    """LibRecommender's model before it is fitted; one of TensorFlow belongs in a graph of its own."""
     import libreco.algorithms
 
     return getattr(libreco.algorithms, algorithm.name)("ranking", info, **_arguments(params), **_threads(algorithm))

@@ -23,13 +23,18 @@ class Holdout:
     times: NDArray[np.int64]
 
 
-def leave_last_out(data: TrainingData, most: int, seed: int) -> Holdout:
+def leave_last_out(data: TrainingData, most: int, seed: int, newer_than: int | None = None) -> Holdout:
     """Of up to `most` users, drawn by `seed`, the last positive pair; of users who have another one.
 
-    An item that nobody else has met cannot be found by any model, so such a pair stays.
+    An item that nobody else has met cannot be found by any model, so such a pair stays. `newer_than` is the time until
+    which the model that is started from has learnt. What it knows already proves nothing, so only newer pairs are held
+    out, half of them at most: the others are what there is to learn.
     """
     positive = np.flatnonzero(data.positive)
     held = _last_of_each(data.users[positive], positive)
+    if newer_than is not None:
+        held = held[data.times[held] > newer_than]
+        most = min(most, int(np.count_nonzero(data.times[positive] > newer_than)) // 2)
     if len(held) > most:
         held = np.sort(np.random.default_rng(seed).choice(held, most, replace=False))
     held = _without_last_meetings(data, held)

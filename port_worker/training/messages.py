@@ -17,8 +17,8 @@ from port_worker.training.progress import Progress
 class Job:
     """What to train, as in `plan.Plan`, and from what; `store` is a folder.
 
-    mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove.
-    remote: the URL that `store` is the cache of, if any.
+    mode, budget_s, activate: as arguments of `retrain`. gate: what a model has to prove. keep_variables: as the
+    setting. remote: the URL that `store` is the cache of, if any.
     memory_limit: bytes that the trainer and what it starts may have resident; None for no limit.
     """
 
@@ -36,6 +36,7 @@ class Job:
     gate: GatePolicy = field(default_factory=GatePolicy)
     memory_limit: int | None = None
     remote: str | None = None
+    keep_variables: bool = True
 
     @property
     def plan(self) -> Plan:

@@ -11,6 +11,9 @@ from port_worker.training.errors import TrainingError
 CANDIDATES = 500
 """Items that a retriever hands to a ranker: see the README for what 200 and 500 find of a full ranking."""
 
+RETRIEVER = "retriever."
+"""What stands before the names of a retriever's hyper-parameters where those of both stages are together."""
+
 _JOINED = "+"
 
 
@@ -28,6 +31,16 @@ class Plan:
     def name(self) -> str:
         """`ALS`, or `ALS+DeepFM`."""
         return self.algorithm if self.retriever is None else f"{self.retriever}{_JOINED}{self.algorithm}"
+
+    @property
+    def algorithms(self) -> list[str]:
+        """In the order in which they are fitted."""
+        return [self.algorithm] if self.retriever is None else [self.retriever, self.algorithm]
+
+    @property
+    def all_params(self) -> Params:
+        """The parameters as a manifest has them: those of a retriever with its role before their names."""
+        return {**self.params, **{f"{RETRIEVER}{name}": value for name, value in self.retriever_params.items()}}
 
 
 def make_plan(

@@ -8,16 +8,15 @@ from port_worker.store.catalogue import CatalogueArrays
 from port_worker.store.embedding import EmbeddingArrays
 from port_worker.store.item_index import FACT as INDEX
 from port_worker.store.two_stage import KIND
+from port_worker.store.variables import VariablesFile
 from port_worker.training import fit
-from port_worker.training.catalogue import Params
 from port_worker.training.dataset import TrainingData
 from port_worker.training.export import catalogue_part
 from port_worker.training.exported import Exported
 from port_worker.training.index_export import IndexSettings, build_index
 from port_worker.training.plan import Plan
 from port_worker.training.progress import Reporter, StageReporter
-
-_RETRIEVER = "retriever."
+from port_worker.training.start import Start
 
 
 def fitting(plan: Plan, n_items: int, n_users: int) -> Plan:
@@ -29,14 +28,9 @@ def fitting(plan: Plan, n_items: int, n_users: int) -> Plan:
     return replace(plan, params=params, retriever_params=retriever_params)
 
 
-def all_params(plan: Plan) -> Params:
-    """The parameters as a manifest has them: those of a retriever with its role before their names."""
-    return {**plan.params, **{f"{_RETRIEVER}{name}": value for name, value in plan.retriever_params.items()}}
-
-
-def trained(plan: Plan, data: TrainingData, reporter: Reporter, index: str) -> Exported:
-    """All files and facts of a version; `index` as `Settings.index`."""
-    exported = _of_plan(plan, data, reporter)
+def trained(plan: Plan, data: TrainingData, reporter: Reporter, index: str, start: Start | None = None) -> Exported:
+    """All files and facts of a version; `index` as `Settings.index`. `start` is of the same plan."""
+    exported = _of_plan(plan, data, reporter, start)
     vectors = next((part for part in exported.parts if isinstance(part, EmbeddingArrays)), None)
     if vectors is None or index == "exact":
         return exported
@@ -53,12 +47,17 @@ def with_catalogue(exported: Exported, data: TrainingData) -> Exported:
     return replace(exported, parts=(*shared.parts, *parts), facts=exported.facts | shared.facts)
 
 
-def _of_plan(plan: Plan, data: TrainingData, reporter: Reporter) -> Exported:
+def without_variables(exported: Exported) -> Exported:
+    """The same model without what a later training could start from."""
+    return replace(exported, parts=tuple(part for part in exported.parts if not isinstance(part, VariablesFile)))
+
+
+def _of_plan(plan: Plan, data: TrainingData, reporter: Reporter, start: Start | None) -> Exported:
     shared = catalogue_part(data)
     if plan.retriever is None:
-        model = fit.fit(plan.algorithm, plan.params, data, reporter)
+        model = fit.fit(plan.algorithm, plan.params, data, reporter, start)
         return replace(model, parts=(*shared.parts, *model.parts), facts=shared.facts | model.facts)
-    retriever = fit.fit(plan.retriever, plan.retriever_params, data, StageReporter(reporter, 0, 2))
-    ranker = fit.fit(plan.algorithm, plan.params, data, StageReporter(reporter, 1, 2))
+    retriever = fit.fit(plan.retriever, plan.retriever_params, data, StageReporter(reporter, 0, 2), start)
+    ranker = fit.fit(plan.algorithm, plan.params, data, StageReporter(reporter, 1, 2), start)
     facts = shared.facts | retriever.facts | ranker.facts | {"candidates": plan.candidates}
     return Exported(KIND, (*shared.parts, *retriever.parts, *ranker.parts), facts)

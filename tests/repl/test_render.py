@@ -149,6 +149,9 @@ def test_algorithms_tell_their_kind_and_what_makes_a_pair(world: World, capsys: 
     assert told["TwoTower"] == ("embedding", ["user", "item"], "train")
     assert told["LightGCN"] == ("embedding", [], "graph")
     assert told["ItemCF"] == ("neighbourhood", [], "train")
+    modes = {line["name"]: line["modes"] for line in lines}
+    assert modes["BPR"] == ["full", "incremental", "warm"]
+    assert (modes["ALS"], modes["ItemCF"]) == (["full", "warm"], ["full"])
     assert shown["retrievers"] == [name for name, (kind, *_) in told.items() if kind == "embedding"]
     assert shown["rankers"] == [name for name, (kind, *_) in told.items() if kind == "network"]
     assert "DeepFM" in [name for name, (kind, *_) in told.items() if kind == "network"]

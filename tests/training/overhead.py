@@ -123,14 +123,14 @@ def as_trainer(messages: int) -> None:
     for module, name in ((fit, "load_libraries"), (dataset, "prepare"), (dataset, "train_set"), (fit, "exported")):
         vars(module)[name] = watch.timed(name, vars(module)[name])
     vars(two_stage)["build_index"] = watch.timed("build_index", vars(two_stage)["build_index"])
-    new_model = fit._new_model
+    new_model = fit.new_model
 
     def timed_model(*arguments: Any) -> Any:
         model = new_model(*arguments)
         model.fit = watch.timed("fit", model.fit)
         return model
 
-    vars(fit)["_new_model"] = timed_model
+    vars(fit)["new_model"] = timed_model
     for name in ("_evaluated", "_held_out", "_published"):
         setattr(Course, name, watch.timed(name.removeprefix("_"), getattr(Course, name)))
     init = Course.__init__

@@ -69,7 +69,7 @@ def fitted(name: str, data: TrainingData, folder: Path, **params: object) -> Fit
     """LibRecommender's model and ours, by way of a version's folder."""
     validated = catalogue.validate(name, params)
     train_set, info = dataset.train_set(data, weighted=False, seed=3)
-    model = fit._new_model(ALGORITHMS[name], validated, info)
+    model = fit.new_model(ALGORITHMS[name], validated, info)
     model.fit(train_set, neg_sampling=True, verbose=0)
     neighbourhood_arrays(model, data).write(folder)
     arrays = NeighbourhoodArrays.open(folder)
@@ -247,7 +247,7 @@ def test_fewer_are_scored_than_wanted_and_those_are_theirs(tmp_path: Path) -> No
 def test_the_one_step_is_heard(name: str, data: TrainingData) -> None:
     heard: list[float] = []
     train_set, info = dataset.train_set(data, weighted=False, seed=3)
-    model = fit._new_model(ALGORITHMS[name], catalogue.validate(name, {}), info)
+    model = fit.new_model(ALGORITHMS[name], catalogue.validate(name, {}), info)
     with listening(model, ALGORITHMS[name].family, lambda done, loss: heard.append(done)):
         model.fit(train_set, neg_sampling=True, verbose=0)
     assert heard == [0, 1]
@@ -260,7 +260,7 @@ def test_a_file_that_recfarm_lays_out_otherwise_is_refused(
     import gzip
 
     train_set, info = dataset.train_set(data, weighted=False, seed=3)
-    model = fit._new_model(ALGORITHMS[name], catalogue.validate(name, {}), info)
+    model = fit.new_model(ALGORITHMS[name], catalogue.validate(name, {}), info)
     model.fit(train_set, neg_sampling=True, verbose=0)
     whole = gzip.decompress
     for change in (lambda content: content + b"\0", lambda content: content[:-1]):

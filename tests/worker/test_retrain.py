@@ -12,6 +12,7 @@ import pytest
 
 from port_worker.host import WorkerError, WorkerHost
 from port_worker.sources.registry import open_source
+from port_worker.store.models import ModelStore
 from protocol.atoms import Atom
 from protocol.messages import ErrorReply, Ok, Progress
 from tests.worker.conftest import Start
@@ -277,3 +278,16 @@ def test_integer_ids_are_the_same_in_and_out(start: Start, tmp_path: Path) -> No
     assert reply["source"] == "model"
     assert all(type(item) is int for item, _score in reply["items"])
     assert worker.call("recommend", {"user": "3", "n": 5}, timeout=10)["source"] == "popular"
+
+
+def test_a_mode_goes_on_from_the_active_model_or_says_why_not(start: Start, fresh_home: Path) -> None:
+    worker = start(fresh_home)
+    first = worker.call("retrain", {"algorithm": "BPR", "epochs": 1}, timeout=120)
+    again = worker.call("retrain", {"algorithm": "BPR", "epochs": 1, "mode": Atom("warm")}, timeout=120)
+    assert (first["mode"], again["mode"]) == ("full", "warm")
+    facts = ModelStore(fresh_home / "models").read(again["version"]).facts
+    assert (facts["mode"], facts["started_from"]) == ("warm", first["version"])
+    for args, code in (({"algorithm": "BPR"}, "source_empty"), ({"algorithm": "ALS"}, "unsupported_option")):
+        error = refusal(worker, {**args, "mode": Atom("incremental")})
+        assert (error.code, error.details["field"]) == (code, "mode")
+    assert worker.call("recommend", {"user": "nobody"}, timeout=10)["model"] == again["version"]

@@ -14,10 +14,11 @@ from port_worker.retraining import Retraining
 from port_worker.serving.steps import Steps
 from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
-from port_worker.training.messages import Done, Failed, TrainerMessage
+from port_worker.training.messages import Done, Failed, Job, TrainerMessage
 from port_worker.training.process import TrainerProcess
 from port_worker.training.progress import Progress
 from protocol.arguments import Retrain
+from protocol.atoms import Atom
 from protocol.errors import ProtocolError
 from protocol.messages import plain
 
@@ -184,3 +185,33 @@ def test_a_trainer_that_is_not_installed_is_said_before_anything_starts(
     with pytest.raises(ProtocolError) as caught:
         retraining.start(Retrain("ALS", {}), lambda _facts: None)
     assert caught.value.code == "training_unavailable"
+
+
+def test_a_mode_that_an_algorithm_does_not_allow_is_said_before_anything_starts(
+    retraining: Retraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainerProcess, "start", lambda _job, _log: pytest.fail("a trainer was started"))
+    with pytest.raises(ProtocolError, match="mode: incremental expects one of BPR, ") as caught:
+        retraining.start(Retrain("ALS", {}, mode=Atom("incremental")), lambda _facts: None)
+    assert (caught.value.code, caught.value.details["field"]) == ("unsupported_option", "mode")
+    assert caught.value.details["modes"] == ["full", "warm"]
+    assert retraining.latest is None
+
+
+def test_whether_variables_are_kept_is_a_setting(
+    tmp_path: Path, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def start(job: Job, _log: Path) -> ScriptedTrainer:
+        jobs.append(job)
+        return ScriptedTrainer()
+
+    monkeypatch.setattr(TrainerProcess, "start", start)
+    environments: list[dict[str, str]] = [{}, {"PORT_WORKER_KEEP_VARIABLES": "no"}]
+    for environ in environments:
+        chosen = settings(home=tmp_path, environ=environ)
+        Retraining(chosen, model).start(Retrain("BPR", {}, mode=Atom("warm")), lambda _facts: None)
+    assert [(job.keep_variables, job.mode) for job in jobs] == [(True, "warm"), (False, "warm")]
+    with pytest.raises(ValueError, match="PORT_WORKER_KEEP_VARIABLES: expected yes or no, got 'maybe'"):
+        settings(home=tmp_path, environ={"PORT_WORKER_KEEP_VARIABLES": "maybe"})
