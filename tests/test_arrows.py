@@ -76,7 +76,9 @@ ARROWS = {
         "port_worker.sources.errors",
     },
     "port_worker.mirroring": {"port_worker.store", "port_worker.training.lifeline"},
-    "port_worker.versions": {"port_worker.config", "port_worker.store"},
+    "port_worker.versions": {
+        *("port_worker.config", "port_worker.sources", "port_worker.store", "port_worker.report"),
+    },
     "port_worker.switching": {"port_worker.active_model", "port_worker.serving.steps", "port_worker.store", "protocol"},
     "port_worker.watching": {"port_worker.store"},
     "port_worker.rehearsal": {"port_worker.answering", "port_worker.scheduler", "port_worker.serving", "protocol"},

@@ -71,8 +71,9 @@ class Manifest:
     @property
     def metrics(self) -> dict[str, Json]:
         """What was measured on interactions that were held out, by name; empty where nothing was."""
-        found = self.facts.get("metrics")
-        return dict(found) if isinstance(found, dict) else {}
+        found = self.facts.get("evaluation")
+        measured = found.get("candidate") if isinstance(found, dict) else None
+        return dict(measured) if isinstance(measured, dict) else {}
 
     def to_json(self) -> bytes:
         """The file's content. Raises ValueError for a parameter that JSON cannot hold (NaN, infinity)."""

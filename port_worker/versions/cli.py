@@ -54,6 +54,11 @@ def _keep(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _page(parser: argparse.ArgumentParser) -> None:
+    _one_version(parser)
+    parser.add_argument("--output", metavar="FILE", type=Path, help="where to write it (default: VERSION.html here)")
+
+
 SUBCOMMANDS: Mapping[str, Subcommand] = {
     "list": Subcommand("the versions, newest first", lambda _parser: None),
     "show": Subcommand("all that a version's manifest says", _one_version),
@@ -61,8 +66,9 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "rollback": Subcommand("make the version active that was before", lambda _parser: None),
     "verify": Subcommand("compare files with their checksums", _some_versions),
     "prune": Subcommand("remove old versions that nobody needs", _keep),
+    "report": Subcommand("write a version as one HTML page: figures, curves, neighbours", _page),
 }
-"""By name. To add one: a line here, a function in `commands`, and how its result is shown in `report`."""
+"""By name. To add one: a line here, a function in `commands`, and how its result is shown in `tables`."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +109,7 @@ def _show(result: Result, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps(_data(result)) + "\n")
     else:
-        from port_worker.versions.report import show
+        from port_worker.versions.tables import show
 
         show(result, sys.stdout)
     sys.stdout.flush()

@@ -6,10 +6,15 @@ They raise StoreError and OSError. `ok` of a result decides the exit status.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
+from port_worker.sources.columns import Id
+from port_worker.sources.definition import SourceDefinition
+from port_worker.sources.errors import SourceError
+from port_worker.sources.registry import open_source
 from port_worker.store.errors import NoPreviousVersion, StoreError, StoreUnavailable
 from port_worker.store.manifest import Manifest
 from port_worker.store.remote import RemoteStore
@@ -84,7 +89,16 @@ class Pruned:
     removed_remotely: list[str]
 
 
-Result: TypeAlias = Listed | Shown | Switched | Verified | Pruned
+@dataclass(frozen=True)
+class Written:
+    """A page, and the file that it is in."""
+
+    ok: ClassVar[bool] = True
+    version: str
+    file: str
+
+
+Result: TypeAlias = Listed | Shown | Switched | Verified | Pruned | Written
 
 
 def list_(place: Place, _args: argparse.Namespace) -> Listed:
@@ -190,3 +204,27 @@ def prune_(place: Place, args: argparse.Namespace) -> Pruned:
     place.store.sweep_staging()
     removed = place.store.prune(keep)
     return Pruned(removed, place.remote.prune(keep) if place.remote is not None else [])
+
+
+def report_(place: Place, args: argparse.Namespace) -> Written:
+    """One version as a page, its items by name where the source that it has learnt from can still be asked."""
+    from port_worker.report.findings import findings
+    from port_worker.report.page import page
+
+    place.fetch(args.version)
+    source = place.sources.get(place.store.read(args.version).source)
+    found = findings(place.store, args.version, lambda ids: _names(source, ids))
+    file = args.output or Path(f"{args.version}.html")
+    file.write_text(page(found), encoding="utf-8")
+    return Written(args.version, str(file.absolute()))
+
+
+def _names(source: SourceDefinition | None, ids: Sequence[Id]) -> dict[Id, str]:
+    if source is None:
+        return {}
+    try:
+        cards = open_source(source).items(ids)
+    except SourceError as error:
+        note(error)
+        return {}
+    return {item: card.name for item, card in cards.items() if card.name is not None}

@@ -106,6 +106,11 @@ def _removed(versions: Sequence[str], place: str) -> str:
     return f"removed from {place}: {', '.join(versions)}" if versions else "nothing to remove"
 
 
+@_parts.register
+def _(result: commands.Written) -> Iterator[Table | Text]:
+    yield Text(f"{result.version} is described in {result.file}")
+
+
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
