@@ -60,6 +60,7 @@ class ActiveModel:
         self._opening = Opening(settings.index, settings.threads)
         self._keep = settings.keep_versions
         self._mirroring = mirroring
+        self._said = ""
         self._clock = clock
         self._model: ServedModel | None = None
         self._hold: Hold | None = None
@@ -106,9 +107,15 @@ class ActiveModel:
             sys.stderr.write(f"port_worker: {error}; starting with what is cached, and trying again\n")
 
     def tend(self) -> None:
-        """See that the remote store is looked at."""
-        if self._mirroring is not None:
+        """See that the remote store is looked at. What keeps it from that is said once."""
+        if self._mirroring is None:
+            return
+        try:
             self._mirroring.tend()
+        except StoreUnavailable as error:
+            if str(error) != self._said:
+                sys.stderr.write(f"port_worker: {error}; trying again\n")
+            self._said = str(error)
 
     def close(self) -> None:
         """End what runs beside."""

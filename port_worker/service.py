@@ -294,9 +294,10 @@ class Service:
         return math.inf if self._session.state == "draining" else self._watch.looks_at
 
     def _say_damaged(self, error: ProtocolError) -> None:
-        """Of a version that nobody here has asked for; what served goes on serving."""
+        """Of a version that nobody here has asked for; what served goes on serving. Of the disk, only the log hears."""
         sys.stderr.write(f"port_worker: {error.message}\n")
-        self._send(Event("model_damaged", error_facts(ErrorReply.of(None, error))))
+        if error.code == "model_damaged":
+            self._send(Event("model_damaged", error_facts(ErrorReply.of(None, error))))
 
     def trainer_readable(self) -> None:
         """Take what the trainer has said, or go on with the swap to its model."""

@@ -33,15 +33,15 @@ class Mirroring:
     Args:
         setup: which store it is, and its cache.
         clock: monotonic seconds.
-        command: what to start.
+        command: what to start; None is MIRROR.
     """
 
     def __init__(
-        self, setup: Setup, clock: Callable[[], float] = time.monotonic, command: Sequence[str] = MIRROR
+        self, setup: Setup, clock: Callable[[], float] = time.monotonic, command: Sequence[str] | None = None
     ) -> None:
         self._setup = setup
         self._clock = clock
-        self._command = command
+        self._command = command or MIRROR
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
         self._said = bytearray()

@@ -38,6 +38,10 @@ class RemoteStore:
             files, root = url_to_fs(url, use_listings_cache=False)
         self._files: Any = files
         self._root: str = root.rstrip("/")
+        self._is_folder = "file" in _protocols(files)
+        if self._is_folder:
+            with self._reaching():
+                staging.sweep(Path(self._root))
 
     def active(self) -> str | None:
         """The active version's name; None before the first activation, and for what is no name."""
@@ -155,7 +159,7 @@ class RemoteStore:
     def _write(self, name: str, data: bytes) -> None:
         """Replace one object whole: what object stores do by themselves, and a file system by a rename."""
         path = f"{self._root}/{name}"
-        if "file" not in _protocols(self._files):
+        if not self._is_folder:
             self._files.pipe_file(path, data)
             return
         with staging.staging_folder(Path(self._root)) as folder:

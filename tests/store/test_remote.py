@@ -233,6 +233,18 @@ def test_a_url_that_nobody_can_open_is_said(tmp_path: Path) -> None:
         RemoteStore("nonsense://x/y", ModelStore(tmp_path))
 
 
+def test_what_a_killed_writer_left_in_a_shared_folder_is_swept(tmp_path: Path, publish: Publish) -> None:
+    shared = tmp_path / "shared"
+    (shared / ".staging-1-abc").mkdir(parents=True)
+    (shared / ".staging-1-abc" / "object").write_bytes(b"half")
+    store = ModelStore(tmp_path / "models")
+    version = publish(store).version
+    remote = RemoteStore(f"file://{shared}", store)
+    remote.push(version)
+    remote.point([version])
+    assert {path.name for path in shared.iterdir()} == {version, "ACTIVE", "HISTORY"}
+
+
 def test_a_password_is_not_shown() -> None:
     assert shown("s3://key:secret@bucket/prefix") == "s3://bucket/prefix"
     assert shown("file:///mnt/models") == "file:///mnt/models"

@@ -17,9 +17,10 @@ from port_worker.mirroring.process import Mirroring
 from port_worker.serving.steps import finish
 from port_worker.store.errors import StoreUnavailable, UnknownVersion
 from port_worker.store.models import ModelStore
-from protocol.messages import Event
+from protocol.messages import Event, Message
+from tests.worker.clock import Clock
 from tests.worker.conftest import Start
-from tests.worker.two_versions import publish, two_activated
+from tests.worker.two_versions import publish, started, two_activated, work
 
 
 @pytest.fixture
@@ -198,3 +199,18 @@ def test_a_message_is_what_was_sent(message: Setup | Look | Pull | Publish | Out
 def test_what_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(line)
+
+
+def test_a_mirror_that_cannot_be_started_is_said_once(
+    tmp_path: Path, versions: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("port_worker.mirroring.process.MIRROR", (str(tmp_path / "none"),))
+    sent: list[Message] = []
+    clock = Clock()
+    service = started(tmp_path / "one", sent, clock, PORT_WORKER_STORE=f"file://{tmp_path}/shared")
+    for _ in range(3):
+        clock.now += 5.0
+        work(service)
+    assert sent == []
+    said = capfd.readouterr().err
+    assert (said.count("and trying again"), said.count("; trying again")) == (1, 1)  # at the start, and by the watch

@@ -81,6 +81,19 @@ def test_calls_are_answered_while_a_retrain_runs_and_a_second_is_refused(start: 
     assert worker.call("recommend", {"user": "nobody"}, timeout=10)["model"] == before
 
 
+def test_one_may_roll_back_while_another_model_is_trained(start: Start, own_home: Path) -> None:
+    worker = start(own_home)
+    before = worker.hello["model"]["version"]
+    running = worker.send_call("retrain", LONG)
+    wait_for_progress(worker, running)
+    switched = worker.call("rollback", timeout=30)
+    assert switched["previous"] == before
+    assert worker.call("recommend", {"user": "nobody"}, timeout=10)["model"] == switched["version"] != before
+    assert worker.call("status", timeout=10)["training"] is not None
+    worker.cancel(running)
+    assert getattr(outcome(worker, running), "code", None) == "cancelled"
+
+
 def test_after_a_cancel_the_next_retrain_starts_as_soon_as_the_trainer_is_gone(start: Start, own_home: Path) -> None:
     worker = start(own_home)
     running = worker.send_call("retrain", LONG)

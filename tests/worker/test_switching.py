@@ -220,6 +220,21 @@ def test_while_a_trained_model_is_loaded_no_other_is(
     assert [(one.id, one.code) for one in sent if isinstance(one, ErrorReply)] == [(1, "swap_in_progress")]
 
 
+def test_a_trained_model_waits_for_the_end_of_another_swap(
+    service: Service, sent: list[Message], versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices: list[int] = []
+    tell(service, (1, "rollback", {}))
+    service.step()
+    monkeypatch.setattr(Retraining, "swapping", True)
+    monkeypatch.setattr(Retraining, "step", lambda _retraining: slices.append(len(sent)))
+    while not sent:
+        service.step()
+    assert slices == []
+    service.step()
+    assert slices == [2]  # the event and the answer
+
+
 def test_a_cancelled_swap_changes_nothing(
     service: Service, sent: list[Message], versions: list[str], store: ModelStore
 ) -> None:

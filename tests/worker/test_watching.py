@@ -127,6 +127,27 @@ def test_what_cannot_be_followed_is_said_once_and_the_old_one_stays(
     assert serving(service, sent) == versions[1]
 
 
+def test_of_a_disk_that_fails_only_the_log_hears(
+    service: Service,
+    sent: list[Message],
+    versions: list[str],
+    store: ModelStore,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def failing(_store: ModelStore, _version: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    store.activate(versions[0])
+    monkeypatch.setattr(ModelStore, "hold", failing)
+    clock.now += 5.0
+    work(service)
+    assert sent == []
+    assert "found: Input/output error" in capfd.readouterr().err
+    assert serving(service, sent) == versions[1]
+
+
 def test_a_worker_that_drains_looks_no_more(
     service: Service, sent: list[Message], versions: list[str], store: ModelStore, clock: Clock
 ) -> None:

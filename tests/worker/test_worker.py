@@ -47,7 +47,7 @@ def test_hello_tells_who_speaks_and_what_it_can_do(start: Start, trained_home: P
     assert (hello["protocol"], hello["os_pid"]) == (1, worker.pid)
     assert hello["ops"] == [
         *("ping", "status", "recommend", "recommend_many", "similar", "score", "explain", "feedback", "hide_items"),
-        *("show_items", "retrain", "models", "drain"),
+        *("show_items", "retrain", "models", "activate", "rollback", "drain"),
     ]
     assert (hello["limits"]["max_items"], hello["limits"]["max_bulk"]) == (10_000, 8)
     assert (hello["model"]["algorithm"], hello["model"]["kind"]) == ("ALS", "embedding")
