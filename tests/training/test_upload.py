@@ -23,7 +23,7 @@ from tests.worker.two_versions import publish
 def test_it_is_uploaded(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "models")
     version = publish(store, 1.0)
-    child._push(f"file://{tmp_path}/shared", store, version)
+    child._push(f"file://{tmp_path}/shared", store.root, version)
     elsewhere = RemoteStore(f"file://{tmp_path}/shared", ModelStore(tmp_path / "other"))
     assert (elsewhere.versions(), elsewhere.active()) == ([version], None)
     assert elsewhere.pull(version)
@@ -33,7 +33,7 @@ def test_a_store_out_of_reach_is_a_line_in_the_log(tmp_path: Path, capsys: pytes
     store = ModelStore(tmp_path / "models")
     version = publish(store, 1.0)
     (tmp_path / "no-folder").write_text("")
-    child._push(f"file://{tmp_path}/no-folder/models", store, version)
+    child._push(f"file://{tmp_path}/no-folder/models", store.root, version)
     assert f"port_worker: {version} is not uploaded yet: " in capsys.readouterr().err
 
 
