@@ -21,6 +21,7 @@ PROGRAMS = {
     "bench": ("port_worker.bench.cli", "drive a worker with an open-loop load and judge it"),
     "inspect": ("port_worker.inspection.cli", "print recorded frames as Erlang terms, or feed them to a worker again"),
     "conformance": ("port_worker.conformance.cli", "drive any worker command through the rules of SPEC.md"),
+    "algorithms": ("port_worker.repl.algorithms", "list what can be trained, and what its hyper-parameters may be"),
     "models": ("port_worker.versions.cli", "list, check, activate, roll back and prune the stored versions"),
     "sources": ("port_worker.checking.cli", "show which sources are configured, and what one of them holds"),
     "fixture": ("port_worker.fixture.cli", "write a seeded world to try things on"),

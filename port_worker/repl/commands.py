@@ -8,17 +8,16 @@ from __future__ import annotations
 import time
 
 from port_worker.repl import arguments
+from port_worker.repl.algorithms import every_algorithm, parameters_of
 from port_worker.repl.cards import item_cards
 from port_worker.repl.errors import CommandError
 from port_worker.repl.results import (
-    AlgorithmLine,
     AlgorithmParameters,
     Algorithms,
     Exchange,
     Farewell,
     Frame,
     Models,
-    ParameterLine,
     Person,
     Pong,
     Profile,
@@ -27,8 +26,6 @@ from port_worker.repl.results import (
     Users,
 )
 from port_worker.repl.session import Session
-from port_worker.repl.training import known, stages
-from port_worker.training.catalogue import ALGORITHMS, Algorithm
 from protocol.codec import Decode
 from protocol.errors import ProtocolError
 
@@ -86,23 +83,7 @@ def ping(session: Session, words: list[str]) -> Pong:
 
 def algorithms(session: Session, words: list[str]) -> Algorithms | AlgorithmParameters:
     """The algorithms, or the hyper-parameters of one."""
-    if not arguments.limited(words, 1):
-        lines = [_line(each) for each in ALGORITHMS.values()]
-        return Algorithms(session.algorithm, stages("embedding"), stages("network"), lines)
-    chosen = ALGORITHMS[known(words[0])]
-    keys = [ParameterLine(each.name, each.default, each.expected) for each in chosen.parameters]
-    return AlgorithmParameters(chosen.name, chosen.kind, _features(chosen), keys)
-
-
-def _line(algorithm: Algorithm) -> AlgorithmLine:
-    extra = "graph" if algorithm.needs_graph else "train"
-    keys = [each.name for each in algorithm.parameters]
-    return AlgorithmLine(algorithm.name, algorithm.kind, _features(algorithm), list(algorithm.modes), extra, keys)
-
-
-def _features(algorithm: Algorithm) -> list[str]:
-    """Whose features it learns from: users first."""
-    return sorted(algorithm.features, reverse=True)
+    return parameters_of(words[0]) if arguments.limited(words, 1) else every_algorithm(session.algorithm)
 
 
 def raw(session: Session, words: list[str]) -> Exchange:

@@ -9,10 +9,13 @@ import pytest
 
 from tests.setup.project import Project, write_program
 
+PROGRAMS = ["worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources"]
 FIRST_TIME = ["venv", "pip build.lock", "pip train.lock"]
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models", "sources"])
+@pytest.mark.parametrize(
+    "program", ["worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources"]
+)
 def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> None:
     done = project.run(program, "--home", "a b", stdin="the input\n")
     assert (done.returncode, done.stdout) == (0, f"ran -m port_worker {program} --home a b\nthe input\n")
@@ -115,7 +118,9 @@ def test_an_environment_whose_interpreter_is_gone_is_made_anew(project: Project)
     assert project.notes == FIRST_TIME * 2
 
 
-@pytest.mark.parametrize("program", ["worker", "repl", "bench", "inspect", "conformance", "models", "sources", "test"])
+@pytest.mark.parametrize(
+    "program", ["worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources", "test"]
+)
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_is_answered_before_there_is_an_environment(project: Project, program: str, option: str) -> None:
     done = project.run(program, "--home", "x", option)

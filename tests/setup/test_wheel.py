@@ -57,5 +57,5 @@ def test_the_installed_console_script_answers_without_any_library(wheel: Path, t
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for program in ("worker", "repl", "bench", "inspect", "conformance", "models", "sources", "fixture"):
+    for program in ("worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources", "fixture"):
         assert program in done.stdout
