@@ -189,6 +189,7 @@ def _result(done: Done, algorithm: str, duration_ms: int) -> dict[Atom, Any]:
         algorithm=algorithm,
         mode=Atom(done.mode),
         rows=done.rows,
+        skipped=done.skipped,
         users=done.users,
         items=done.items,
         duration_ms=duration_ms,

@@ -50,7 +50,7 @@ KEYS = (
     *("feedback_rows", "hidden_items", "training", "code", "message", "retryable", "details"),
     *("phase", "share", "epoch", "epochs", "loss", "duration_ms", "completed", "seconds_left", "activated", "reason"),
     *("evaluation", "cutoff", "recall", "ndcg", "map", "coverage", "novelty", "candidate", "popularity", "basis"),
-    *("compared_users", "standard_error", "mode", "previous"),
+    *("compared_users", "standard_error", "mode", "previous", "skipped"),
 )
 
 CLOSED_SET = frozenset((*MESSAGE_TAGS, *OPS, *EVENTS, *STATES, *PHASES, *VALUES, *COLUMNS, *ARGUMENTS, *KEYS, *CODES))

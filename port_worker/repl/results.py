@@ -200,7 +200,7 @@ class Trained:
     """What `retrain` answered.
 
     activated: whether it answers now, or why not, says `reason`. evaluation: as SPEC.md has it; None where nothing was
-    held out to measure by.
+    held out to measure by. skipped: malformed rows that were left out.
     """
 
     version: str
@@ -213,6 +213,7 @@ class Trained:
     activated: bool
     reason: str
     evaluation: dict[str, Any] | None
+    skipped: int
 
 
 @dataclass(frozen=True)

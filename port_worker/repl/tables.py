@@ -171,7 +171,8 @@ def _(result: results.Users) -> list[Table | Text]:
 
 @parts.register
 def _(result: results.Trained) -> list[Table | Text]:
-    learnt = f"{result.rows:,} rows, {result.users:,} users, {result.items:,} items"
+    skipped = f" (and {result.skipped:,} malformed ones skipped)" if result.skipped else ""
+    learnt = f"{result.rows:,} rows{skipped}, {result.users:,} users, {result.items:,} items"
     how = "" if result.mode == "full" else f" ({result.mode})"
     took = duration(result.duration_ms / 1000)
     lines: list[Table | Text] = [

@@ -96,6 +96,7 @@ class Course:
             activate=wanted,
             reason=_reason(self._job.activate, proved.verdict) + self._shortened(plan),
             evaluation=None if proved.evaluation is None else proved.evaluation.to_json(),
+            skipped=data.skipped,
         )
 
     def _extracted(self) -> TrainingData:

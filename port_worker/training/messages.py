@@ -49,6 +49,7 @@ class Done:
     """The model is published as `version`, and not yet active. `rows` are the source's.
 
     activate: whether it is to answer; `reason` says why, or why not. evaluation: as `Evaluation.to_json`.
+    skipped: malformed rows, besides.
     """
 
     version: str
@@ -61,6 +62,7 @@ class Done:
     activate: bool = True
     reason: str = ""
     evaluation: dict[str, Any] | None = None
+    skipped: int = 0
 
 
 @dataclass(frozen=True)

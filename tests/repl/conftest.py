@@ -130,7 +130,7 @@ class FakeHost:
     def _retrain(self, args: dict[str, Any], progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         self.algorithm = args.get("algorithm") or f"{args['retriever']}+{args['ranker']}"
         progress({"phase": "fit", "share": 0.5, "epoch": 1, "epochs": 2, "loss": 0.25, "rows": None})
-        counts = {"rows": 4, "users": 2, "items": 3, "duration_ms": 1500}
+        counts = {"rows": 4, "users": 2, "items": 3, "duration_ms": 1500, "skipped": 0}
         figures = {"recall": 0.5, "ndcg": 0.25, "map": 0.125, "coverage": 1.0, "novelty": 3.5}
         measured = {"candidate": figures, "popularity": {**figures, "ndcg": 0.0625}, "active": None}
         about = {"users": 200, "cutoff": 10, "basis": None, "compared_users": None}

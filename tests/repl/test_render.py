@@ -250,9 +250,13 @@ def test_a_training_says_whether_it_answers_why_and_how_good_it_is(
 
 
 def test_a_training_without_figures_has_no_table(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    trained = Trained("v2", "ALS", "full", 4, 2, 3, 1500, activated=True, reason="not judged", evaluation=None)
+    trained = Trained(
+        "v2", "ALS", "full", 4, 2, 3, 1500, activated=True, reason="not judged", evaluation=None, skipped=7
+    )
     show_tables(Outcome("retrain", trained))
-    assert capsys.readouterr().out.count("\n") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 2
+    assert "4 rows (and 7 malformed ones skipped), 2 users" in shown
 
 
 def test_what_goes_on_is_said_as_far_as_it_is_known() -> None:

@@ -107,6 +107,7 @@ def test_a_version_is_swapped_in_slice_by_slice_then_told(
         "algorithm": "ALS",
         "mode": "full",
         "rows": 9,
+        "skipped": 0,
         "users": 3,
         "items": 4,
         "duration_ms": 2000,

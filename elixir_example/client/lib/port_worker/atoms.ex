@@ -36,7 +36,7 @@ defmodule PortWorker.Atoms do
            batches batch_mean batch_max queue_ms_mean queue_ms_max service_ms_mean service_ms_max
            feedback_rows hidden_items training code message retryable details phase share epoch epochs loss
            duration_ms completed seconds_left activated reason evaluation cutoff recall ndcg map coverage
-           novelty candidate popularity basis compared_users standard_error mode previous)a
+           novelty candidate popularity basis compared_users standard_error mode previous skipped)a
 
   @codes ~w(malformed_term malformed_message frame_too_large id_in_use unknown_op missing_argument
             unknown_argument invalid_argument unknown_item unsupported_option too_many_hidden reply_too_large
