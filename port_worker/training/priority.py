@@ -7,6 +7,10 @@ import os
 from pathlib import Path
 
 LOWEST = 19
+
+OF_THE_SESSION = 10
+"""A tenth of the share of one that has never been told. With 19, machines that are busy throughout end no training."""
+
 _AUTOGROUP = Path("/proc/self/autogroup")
 
 
@@ -19,4 +23,4 @@ def give_way() -> None:
     with contextlib.suppress(OSError):
         os.nice(LOWEST)
     with contextlib.suppress(OSError):
-        _AUTOGROUP.write_text(str(LOWEST))
+        _AUTOGROUP.write_text(str(OF_THE_SESSION))

@@ -24,7 +24,7 @@ import numpy as np
 
 from port_worker.evaluation.policy import GatePolicy
 from port_worker.sources.definition import SourceDefinition
-from port_worker.training import catalogue
+from port_worker.training import catalogue, priority
 from port_worker.training.messages import Done, Job
 from port_worker.training.process import TrainerProcess
 
@@ -156,7 +156,7 @@ def as_trainer(messages: int) -> None:
 
 def as_bare(path: str, algorithm: str, params: dict[str, Any]) -> None:
     """What somebody writes who has read LibRecommender's README."""
-    os.nice(19)
+    priority.give_way()
     watch = Stopwatch()
     from pyarrow import parquet
 
