@@ -228,7 +228,7 @@ def test_the_trainer_is_polite_and_in_a_group_of_its_own(start: Start) -> None:
     hear(trainer, until=Progress)
     assert psutil.Process(trainer.pid).nice() == 19
     session = Path(f"/proc/{trainer.pid}/autogroup")
-    assert not session.exists() or session.read_text().endswith(" nice 10\n")
+    assert not session.exists() or session.read_text().endswith(" nice 5\n")
     assert os.getpgid(trainer.pid) == os.getsid(trainer.pid) == trainer.pid
 
 
