@@ -23,7 +23,7 @@ from tests.peers.trainer import DONE
 from tests.training.processes import ends_within, gone
 
 Start = Callable[..., TrainerProcess]
-DEADLINE_S = 30
+DEADLINE_S = 120  # a busy machine gives a trainer little
 NO_SOURCE = SourceDefinition("csv:none")
 
 
