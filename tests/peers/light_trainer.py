@@ -22,7 +22,9 @@ _FACTORS = 8
 _EPOCHS = 20
 
 
-def factorised(_algorithm: str, _params: Params, data: TrainingData, reporter: Reports) -> Exported:
+def factorised(
+    _algorithm: str, _params: Params, data: TrainingData, reporter: Reports, _start: object = None
+) -> Exported:
     """The best vectors of few factors, found again and again, since a kill is to come now and then within a fit."""
     met = np.zeros((len(data.user_ids), len(data.item_ids)))
     met[data.users[data.positive], data.items[data.positive]] = 1.0
