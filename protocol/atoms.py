@@ -35,7 +35,7 @@ COLUMNS = ("int64", "float32", "uuid", "int32", "uint8")
 ARGUMENTS = (
     *("user", "n", "exclude", "form", "kinds", "filter_consumed", "diversity", "recent", "features", "users", "item"),
     *("metric", "items", "weight", "time", "weights", "times", "algorithm", "params", "retriever", "ranker"),
-    *("retriever_params", "candidates", "mode", "epochs", "seed", "budget_s", "activate", "version"),
+    *("retriever_params", "candidates", "source", "mode", "epochs", "seed", "budget_s", "activate", "version"),
 )
 KEYS = (
     *("protocol", "worker", "name", "version", "python", "os_pid", "ops", "limits"),

@@ -231,6 +231,9 @@ host() ->
              "{call,8,retrain,#{retriever => <<\"TwoTower\">>,ranker => <<\"DIN\">>,"
              "retriever_params => #{<<\"lr\">> => 0.001},params => #{<<\"n_epochs\">> => 2},"
              "candidates => 200},infinity}"},
+            {"retrain.mode",
+             "{call,9,retrain,#{source => <<\"uro\">>,mode => incremental,epochs => 2,seed => 7,budget_s => 90.5,"
+             "activate => never},infinity}"},
             {"cancel", "{cancel,0}"},
             {"cancel.last", "{cancel,9223372036854775807}"}
         ]].
@@ -304,8 +307,12 @@ worker() ->
             {"ok.hide_items", "{ok,14,#{changed => 1,hidden => 3,unknown => 0}}"},
             {"ok.show_items", "{ok,15,#{changed => 3,hidden => 0,unknown => 1}}"},
             {"ok.retrain",
-             "{ok,7,#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,rows => 100000,users => 943,items => 1682,"
-             "duration_ms => 12345}}"},
+             "{ok,7,#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,mode => full,rows => 100000,skipped => 0,"
+             "users => 943,items => 1682,duration_ms => 12345,activated => true,"
+             "reason => <<\"NDCG@10 0.2500 to popularity's 0.0625, of 943 users\">>,"
+             "evaluation => #{users => 943,cutoff => 10,standard_error => 0.0078125,basis => nil,"
+             "compared_users => nil,candidate => " ++ figures("0.25") ++ ",popularity => " ++ figures("0.0625")
+             ++ ",active => nil}}}"},
             {"ok.models.none", "{ok,2,#{active => nil,versions => []}}"},
             {"ok.models",
              "{ok,2,#{active => <<\"v2\">>,versions => [#{version => <<\"v2\">>,algorithm => <<\"bpr\">>,"
@@ -325,6 +332,12 @@ worker() ->
             {"progress.fit",
              "{progress,7,#{phase => fit,share => 0.5,epoch => 3,epochs => 20,loss => 0.6931471805599453,"
              "rows => nil}}"},
+            {"progress.evaluate",
+             "{progress,7,#{phase => evaluate,share => 0.55,epoch => nil,epochs => nil,loss => nil,rows => nil,"
+             "ndcg => nil,seconds_left => 10.5}}"},
+            {"progress.final_fit",
+             "{progress,7,#{phase => final_fit,share => 0.6,epoch => 1,epochs => 20,loss => 0.5,rows => nil,"
+             "ndcg => 0.25,seconds_left => 9.0}}"},
             {"progress.export",
              "{progress,7,#{phase => export,share => 0.9,epoch => nil,epochs => nil,loss => nil,rows => nil}}"},
             {"progress.load",
@@ -351,6 +364,9 @@ hello(Model) ->
     "max_users => 100000,max_feedback => 100000,max_recent => 1000,max_kinds => 256,max_features => 64,max_id_bytes => 255,"
     "max_terms => 32768,max_depth => 64,max_map_pairs => 1024,max_bignum_bytes => 64,max_atom_bytes => 1020},"
     "model => " ++ Model ++ "}".
+
+figures(Ndcg) ->
+    "#{recall => 0.5,ndcg => " ++ Ndcg ++ ",map => 0.125,coverage => 0.75,novelty => 3.5}".
 
 model() ->
     "#{version => <<\"v1\">>,algorithm => <<\"bpr\">>,users => 943,items => 1682,created_at => 1760000000,"

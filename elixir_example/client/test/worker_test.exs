@@ -33,11 +33,14 @@ defmodule PortWorker.WorkerTest do
   test "retrain reports each phase in order, and what was made", %{progress: progress, model: model} do
     shares = Enum.map(progress, & &1.share)
 
-    assert progress |> Enum.map(& &1.phase) |> Enum.dedup() == [:extract, :prepare, :fit, :export, :load]
+    phases = [:extract, :prepare, :fit, :evaluate, :final_fit, :export, :load]
+    assert progress |> Enum.map(& &1.phase) |> Enum.dedup() == phases
     assert shares == Enum.sort(shares)
     assert List.last(shares) == 1.0
     assert %{algorithm: "ALS", rows: rows, users: users, items: items} = model
     assert rows > users and users > 0 and items > 0
+    assert %{activated: true, mode: :full, skipped: 0, evaluation: %{candidate: %{ndcg: ndcg}}} = model
+    assert ndcg > model.evaluation.popularity.ndcg
   end
 
   test "recommend gives a known user new items of the model, by the same kind of id", context do

@@ -25,7 +25,7 @@ defmodule PortWorker.Atoms do
 
   @arguments ~w(user n exclude form kinds filter_consumed diversity recent features users item metric items
                 weight time weights times algorithm params retriever ranker retriever_params candidates
-                mode epochs seed budget_s activate version)a
+                source mode epochs seed budget_s activate version)a
 
   @keys ~w(protocol worker name version python os_pid ops limits max_frame_bytes max_in_flight max_batch
            max_bulk max_items max_exclude max_users max_feedback max_recent max_kinds max_features max_id_bytes

@@ -9,6 +9,9 @@ defmodule PortWorker.Protocol do
   alias PortWorker.Error
 
   @version 1
+  # The atoms that arguments take.
+  @choices ~w(pairs columns cosine dot full incremental warm gated force never)a
+
   @int64_min -0x8000_0000_0000_0000
   @int64_max 0x7FFF_FFFF_FFFF_FFFF
 
@@ -134,7 +137,7 @@ defmodule PortWorker.Protocol do
   defp portable?(value) when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
     do: true
 
-  defp portable?(choice) when choice in [:pairs, :columns, :cosine, :dot], do: true
+  defp portable?(choice) when choice in @choices, do: true
 
   defp portable?({kind, column}) when kind in [:int64, :float32, :uuid] and is_binary(column),
     do: true
