@@ -18,6 +18,7 @@ from port_worker.training.exported import Exported
 from port_worker.training.feature_layout import feature_layout
 from port_worker.training.hyperparameter import refused
 from port_worker.training.listener import listening
+from port_worker.training.priority import processors
 from port_worker.training.progress import Reports
 from port_worker.training.start import Start
 from port_worker.training.torch_stand_in import install_if_missing
@@ -143,7 +144,7 @@ def _arguments(params: Params) -> dict[str, Any]:
 
 def _threads(algorithm: Algorithm) -> dict[str, int]:
     """ALS and Rust give the same result with any number; with more than one, gensim's models differ from run to run."""
-    every = os.cpu_count() or 1
+    every = processors()
     # cf: more threads would only count, each in a table of its own of a gigabyte. Nor does it need to keep the most
     # similar in Python's lists: the export takes them from its matrix.
     return {

@@ -24,3 +24,19 @@ def give_way() -> None:
         os.nice(LOWEST)
     with contextlib.suppress(OSError):
         _AUTOGROUP.write_text(str(OF_THE_SESSION))
+    leave_one_processor()
+
+
+def processors() -> int:
+    """On how many this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def leave_one_processor() -> None:
+    """Run on all processors but one, where the system can be told so: what is served finds that one free at once."""
+    if not hasattr(os, "sched_setaffinity"):  # only Linux has it
+        return
+    processors = os.sched_getaffinity(0)
+    if len(processors) > 1:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, processors - {min(processors)})
