@@ -16,6 +16,8 @@ from rich.text import Text
 from port_worker.versions import commands
 
 _UNBOUNDED = 100_000
+_SHOWN_OTHERWISE = {"learnt_until", "evaluation", "losses", "rows_by_day"}
+"""The facts that have lines of their own, or are curves, which `models report` draws."""
 _NUMBERS = {"users", "items", "rows", "size"}
 
 
@@ -67,7 +69,7 @@ def _(result: commands.Shown) -> Iterator[Table | Text]:
     for part in ("params", "metrics", "libraries"):
         values = result.metrics if part == "metrics" else manifest[part]
         facts += [(f"{part}.{name}", _value(value)) for name, value in values.items()]
-    others = {name: value for name, value in manifest["facts"].items() if name not in ("metrics", "learnt_until")}
+    others = {name: value for name, value in manifest["facts"].items() if name not in _SHOWN_OTHERWISE}
     facts += [(f"facts.{name}", _value(value)) for name, value in others.items()]
     yield _table(["manifest", "value"], facts)
     yield Text("")
