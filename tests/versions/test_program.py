@@ -196,3 +196,20 @@ def test_its_help_needs_nothing_but_the_standard_library() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ran.returncode, "rollback" in ran.stdout) == (0, True)
+
+
+def test_a_report_is_a_page_in_a_file(run: Run, versions: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    assert found(run, "report", versions[0], "--output", str(file)) == {"version": versions[0], "file": str(file)}
+    assert versions[0] in file.read_text(encoding="utf-8")
+    status, out, err = run("report", "20260101T000000Z-als-abcdef")
+    assert (status, out) == (1, "")
+    assert "20260101T000000Z-als-abcdef" in err
+
+
+def test_what_are_curves_is_not_in_the_table(run: Run, store: ModelStore) -> None:
+    evaluation: dict[str, Any] = {"candidate": {"ndcg": 0.25}, "users": 7}
+    version = publish(store, 1.0, facts={"evaluation": evaluation, "rows_by_day": {"first_day": 1, "rows": [5]}})
+    _status, out, _err = run("show", version)
+    assert "metrics.ndcg" in out
+    assert "rows_by_day" not in out

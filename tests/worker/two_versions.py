@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from port_worker.config import settings
 from port_worker.service import Service
 from port_worker.store.embedding import EmbeddingArrays
+from port_worker.store.manifest import Json
 from port_worker.store.models import ModelStore
 from protocol.messages import Call, ErrorReply, Hello, Message, Ok, parse_outbound, plain, to_payload
 from tests.models import catalogue_arrays, publish_embedding
@@ -18,12 +20,12 @@ from tests.worker.clock import Clock
 _ITEMS = 40
 
 
-def publish(store: ModelStore, slope: float) -> str:
+def publish(store: ModelStore, slope: float, facts: Mapping[str, Json] | None = None) -> str:
     """A version that ranks the items upwards or downwards."""
     catalogue = catalogue_arrays([1, 2], range(_ITEMS), [[2], []], popularity=range(_ITEMS))
     items = slope * np.linspace(1, 2, _ITEMS, dtype=np.float32).reshape(-1, 1)
     vectors = EmbeddingArrays(user_vectors=np.ones((2, 1), np.float32), item_vectors=items.astype(np.float32))
-    return publish_embedding(store, catalogue, vectors)
+    return publish_embedding(store, catalogue, vectors, facts=facts)
 
 
 def two_activated(store: ModelStore) -> list[str]:
