@@ -14,6 +14,7 @@ from port_worker.bench import cli as bench
 from port_worker.bench import postgresql
 from port_worker.bench.sources import cli
 from port_worker.bench.sources.extract import FETCHALL, OURS, PANDAS, Extracted
+from port_worker.bench.sources.retrains import Phases
 from port_worker.bench.sources.summary import summarize
 from tests.peers.stubs import ENVIRONMENT
 
@@ -55,7 +56,17 @@ def test_a_small_run_judges_neither_speed_nor_memory() -> None:
     assert [goal["met"] for goal in found["goals"]] == [None, None, True]
 
 
-def test_a_run_extracts_every_row_by_every_way(
+def test_the_time_of_a_phase_runs_until_the_next_is_heard() -> None:
+    times = iter([10.0, 11.0, 14.0, 20.0])
+    phases = Phases(lambda: next(times))
+    phases.begin()
+    for name in ("extract", "extract", "fit"):
+        phases.hear({"phase": name})
+    phases.end()
+    assert phases.seconds == {"start": 1.0, "extract": 3.0, "fit": 6.0}
+
+
+def test_a_run_extracts_every_row_by_every_way_and_trains_from_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not postgresql.is_installed() and os.environ.get("CI") != "true":
@@ -63,14 +74,19 @@ def test_a_run_extracts_every_row_by_every_way(
     pytest.importorskip("pandas")
     monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
     path = tmp_path / "result.json"
-    assert run("--rows", "2000", "--json", str(path)) == cli.MET
+    assert run("--rows", "2000", "--retrain", "ALS", "--json", str(path)) == cli.MET
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     assert found["ways"].keys() == {OURS, PANDAS, FETCHALL}
     assert {one["runs"][0]["rows"] for one in found["ways"].values()} == {2000}
     ours = found["ways"][OURS]["runs"][0]
     assert 1800 < ours["kept"] < 2000  # a twentieth of the items is not public
     assert ours["columns_bytes"] > 20 * ours["kept"]
+    [retrain] = found["retrains"]
+    assert retrain["result"]["rows"] == ours["kept"]
+    assert retrain["phases"].keys() >= {"start", "extract", "fit", "load"}
+    assert retrain["seconds"] == pytest.approx(sum(retrain["phases"].values()))
     shown = capsys.readouterr().out
+    assert "seconds of a retrain ┃" in shown
     assert "every way reads every row: 2,000, met" in shown
     assert FETCHALL in shown
 
@@ -83,7 +99,7 @@ def test_without_postgresql_nothing_is_measured(
     assert "`pgserver`, a development tool, is not installed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--rows", "0"], ["--rows", "x"], ["--rounds", "-1"]])
+@pytest.mark.parametrize("words", [["--rows", "0"], ["--rows", "x"], ["--rounds", "-1"], ["--retrain", "ALZ"]])
 def test_unusable_arguments(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(*words)

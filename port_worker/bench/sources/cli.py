@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from port_worker.bench.output import check_writable, write_json
@@ -31,40 +32,63 @@ def _count(most: int) -> Any:
     return read
 
 
+def _algorithm(name: str) -> str:
+    """One that can be trained here: found out before millions of rows are written."""
+    from port_worker.training.catalogue import validate
+    from port_worker.training.errors import TrainingError
+
+    try:
+        validate(name, {})
+    except TrainingError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the sub-program's options; imports nothing but the standard library."""
     parser.description = (
         "Write interactions of UUIDs into a PostgreSQL of its own, and extract them by the source, by pandas.read_sql "
-        "and by psycopg2's fetchall, each in a process of its own."
+        "and by psycopg2's fetchall, each in a process of its own; then train from it."
     )
     parser.epilog = _EPILOG
     add = parser.add_argument
     add("--rows", metavar="N", type=_count(_MOST_ROWS), help=f"interactions (default: {_ROWS:,})")
     add("--rounds", metavar="N", type=_count(100), default=1, help="how often each way extracts them (default: 1)")
     add("--seed", metavar="S", type=int, default=7, help="of users and items (default: 7)")
+    add(
+        "--retrain",
+        metavar="NAME",
+        type=_algorithm,
+        action="append",
+        default=[],
+        help="have a worker train this from the database too, and show the time of each phase; repeatable",
+    )
     add("--quick", action="store_true", help=f"a look at whether all of it runs: {_QUICK_ROWS:,} rows")
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the table then goes to stderr")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, report, judge. Returns the exit status, which `--help` explains."""
+    from port_worker.host import HostError
+
     try:
         check_writable(args.json)
-        summary = _measured(args.rows or (_QUICK_ROWS if args.quick else _ROWS), args.rounds, args.seed)
+        summary = _measured(args.rows or (_QUICK_ROWS if args.quick else _ROWS), args.rounds, args.seed, args.retrain)
         _report(summary, args.json)
     except OSError as error:
         return _refuse(UNUSABLE, str(error))
-    except RuntimeError as error:
+    except (RuntimeError, HostError) as error:
         return _refuse(FAILED, str(error))
     except KeyboardInterrupt:
         return _refuse(INTERRUPTED, "interrupted")
     return MET if summary["goals_met"] else BREACHED
 
 
-def _measured(rows: int, rounds: int, seed: int) -> dict[str, Any]:
+def _measured(rows: int, rounds: int, seed: int, algorithms: Sequence[str]) -> dict[str, Any]:
     from port_worker.bench.postgresql import PostgresqlServer
     from port_worker.bench.sources import world
     from port_worker.bench.sources.extract import WAYS, extract
+    from port_worker.bench.sources.retrains import retrains
     from port_worker.bench.sources.summary import summarize
 
     found: dict[str, list[Extracted]] = {way: [] for way in WAYS}
@@ -75,7 +99,8 @@ def _measured(rows: int, rounds: int, seed: int) -> dict[str, Any]:
             for way, runs in found.items():
                 runs.append(extract(way, server.location()))
                 say(f"{way}: {runs[-1].rows_per_s:,.0f} rows/s")
-    return summarize(found, rows)
+        trained = retrains(server.location(), algorithms) if algorithms else []
+    return summarize(found, rows, trained)
 
 
 def _written(rows: int) -> Any:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from port_worker.bench.goals import Goal, are_met, at_least, at_most
 from port_worker.bench.sources.extract import OURS, Extracted
+from port_worker.bench.sources.retrains import Retrain
 from port_worker.bench.summary import machine
 
 ROWS_PER_S = 500_000
@@ -22,8 +23,8 @@ _MEMORY = f"peak memory below {TIMES_THE_COLUMNS:g} times the columns"
 _MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "[yellow]not measured[/yellow]"}
 
 
-def summarize(found: Mapping[str, Sequence[Extracted]], rows: int) -> dict[str, Any]:
-    """The summary, JSON-like: for each way all its runs, and its median of rows a second; the goals."""
+def summarize(found: Mapping[str, Sequence[Extracted]], rows: int, trained: Sequence[Retrain] = ()) -> dict[str, Any]:
+    """The summary, JSON-like: for each way all its runs, and its median of rows a second; the retrains; the goals."""
     ours = found[OURS]
     speed = {way: statistics.median(run.rows_per_s for run in runs) for way, runs in found.items()}
     goals = [
@@ -42,6 +43,7 @@ def summarize(found: Mapping[str, Sequence[Extracted]], rows: int) -> dict[str, 
             way: {"rows_per_s": speed[way], "times": speed[OURS] / speed[way], "runs": [asdict(run) for run in runs]}
             for way, runs in found.items()
         },
+        "retrains": [asdict(retrain) for retrain in trained],
         "goals": [asdict(goal) for goal in goals],
         "goals_met": are_met(goals),
         "machine": machine(),
@@ -62,9 +64,25 @@ def show(summary: Mapping[str, Any], stream: IO[str]) -> None:
             _megabytes(run["peak_bytes"]), _megabytes(run["columns_bytes"] or None),
         )  # fmt: skip
     console.print(table)
+    if summary["retrains"]:
+        console.print(_phases(summary["retrains"]))
     for goal in summary["goals"]:
         observed = "" if goal["met"] is None else f"{goal['observed']}, "
         console.print(f"{goal['text']}: {observed}{_MARKS[goal['met']]}")
+
+
+def _phases(retrains: Sequence[Mapping[str, Any]]) -> Table:
+    """A column for each retrain, a row for each phase that any of them had, in the order in which they were met."""
+    table = Table("seconds of a retrain", *(retrain["algorithm"] for retrain in retrains))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(name for retrain in retrains for name in retrain["phases"]):
+        cells = (retrain["phases"].get(name) for retrain in retrains)
+        table.add_row(name.replace("_", " "), *("" if cell is None else f"{cell:,.1f}" for cell in cells))
+    table.add_section()
+    table.add_row("all", *(f"{retrain['seconds']:,.1f}" for retrain in retrains))
+    table.add_row("trainer's peak MB", *(_megabytes(retrain["trainer_peak_bytes"]) for retrain in retrains))
+    return table
 
 
 def _judged(rows: int, least: int, value: float | None) -> float | None:
