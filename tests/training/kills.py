@@ -1,9 +1,11 @@
 """What is left when the trainer, or its worker, is killed at any instant of a retrain.
 
-`python -m tests.training.kills --count 200 --seed 7 --json` kills each in turn, with SIGKILL, at instants drawn over
-the measured length of a retrain. After each: an intact active version answers, no temporary folder is left after the
-next start, and no process lives on. Each round has a home of its own. What runs is known by a variable of its
-environment, which every process that a worker starts inherits.
+`python -m tests.training.kills --count 200 --seed 7 --json` kills each in turn, with SIGKILL, at drawn instants: two
+rounds anywhere in the measured length of a retrain, two in any of its phases, all alike likely, since some are short.
+An instant is so long after a phase was heard to begin, so that a busy machine moves none of them elsewhere. After each:
+an intact active version answers, no temporary folder is left after the next start, and no process lives on. Each round
+has a home of its own. What runs is known by a variable of its environment, which every process that a worker starts
+inherits.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import random
 import shutil
@@ -20,13 +23,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import psutil
 
+from port_worker.bench.sources.retrains import Phases
 from port_worker.fixture.database import write_world
 from port_worker.host import HostError, WorkerHost, worker_command
 from port_worker.host.errors import WorkerGone
@@ -34,7 +38,7 @@ from port_worker.sources.registry import open_source
 from port_worker.store.errors import StoreError
 from port_worker.store.models import ModelStore
 from protocol.atoms import Atom
-from protocol.messages import ErrorReply, Event, Ok, Progress
+from protocol.messages import ErrorReply, Event, Ok, Outbound, Progress
 
 Victim: TypeAlias = Literal["trainer", "worker"]
 
@@ -42,8 +46,9 @@ MARK = "PORT_WORKER_TESTS_KILLS"
 RETRAIN = {"algorithm": "ALS", "params": {"n_epochs": 3}, "activate": Atom("force")}
 ORPHANS_END_WITHIN_S = 2.0
 _ANSWER_S = 60.0
-_BEYOND = 1.05
-"""Of the length of a retrain: the last instants lie around its end."""
+_START, _DONE = "start", "done"
+_BEYOND = 0.05
+"""How long after the retrain is also a phase, as a share of the retrain's length."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,25 @@ class Setting:
 
     home: Path
     command: Sequence[str]
-    length_s: float
+    phases: dict[str, float]  # of a retrain, in their order: how many seconds each takes
     user: Any
+
+    @property
+    def length_s(self) -> float:
+        """Seconds that a retrain takes."""
+        return sum(self.phases.values())
 
     def argv(self, home: Path) -> list[str]:
         """The worker's command on a home."""
         return [*self.command, *worker_command(home)[4:]]
+
+
+@dataclass(frozen=True)
+class Instant:
+    """So many seconds after a phase was heard to begin, or as soon as a later one is."""
+
+    phase: str
+    after_s: float
 
 
 @dataclass
@@ -65,8 +83,8 @@ class Round:
     """One kill. `phase`: the last that was heard of, `done` if the retrain had ended. `wrong`: what must not be."""
 
     victim: Victim
-    instant_s: float
-    phase: str = "start"
+    instant: Instant
+    phase: str = _START
     swapped: bool = False
     orphans_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
@@ -88,14 +106,14 @@ def prepared(command: Sequence[str], folder: Path) -> Iterator[Setting]:
     home = folder / "base"
     write_world(home / "world.sqlite", users=150, items=120, visits=4000)
     user = open_source(str(home / "world.sqlite")).sample_users(1)[0].id
-    setting = Setting(home, command, 0.0, user)
-    lengths = []
+    setting = Setting(home, command, {}, user)
     with started(setting, home, "prepare") as worker:
-        for _ in range(2):
-            began = time.monotonic()
-            worker.call("retrain", RETRAIN, timeout=300.0)
-            lengths.append(time.monotonic() - began)
-    yield Setting(home, command, lengths[-1], user)
+        worker.call("retrain", RETRAIN, timeout=300.0)
+        phases = Phases()
+        phases.begin()
+        worker.call("retrain", RETRAIN, timeout=300.0, on_progress=phases.hear)
+        phases.end()
+    yield Setting(home, command, phases.seconds, user)
 
 
 @contextlib.contextmanager
@@ -112,9 +130,10 @@ def started(setting: Setting, home: Path, mark: str) -> Iterator[WorkerHost]:
 def rounds(setting: Setting, folder: Path, count: int, seed: int) -> Iterator[Round]:
     """Kill the trainer and the worker in turn, at seeded instants."""
     choices = random.Random(seed)
+    lengths = setting.phases | {_DONE: _BEYOND * setting.length_s}
     for number in range(count):
         victim: Victim = "trainer" if number % 2 == 0 else "worker"
-        one = Round(victim, choices.uniform(0.0, _BEYOND * setting.length_s))
+        one = Round(victim, drawn(choices, lengths, by_time=number % 4 < 2))
         home = folder / f"round-{number}"
         shutil.copytree(setting.home, home)
         mark = f"{os.getpid()}-{number}"
@@ -131,13 +150,20 @@ def rounds(setting: Setting, folder: Path, count: int, seed: int) -> Iterator[Ro
         yield one
 
 
+def drawn(choices: random.Random, lengths: Mapping[str, float], *, by_time: bool) -> Instant:
+    """An instant of a phase that is drawn by its length, or as likely as any other."""
+    weights = list(lengths.values()) if by_time else None
+    [phase] = choices.choices(list(lengths), weights)
+    return Instant(phase, choices.uniform(0.0, lengths[phase]))
+
+
 def play(one: Round, setting: Setting, home: Path, mark: str) -> None:
     """One round; fills in `one`."""
     store = ModelStore(home / "models")
     before = store.active()
     with started(setting, home, mark) as worker:
         call = worker.send_call("retrain", RETRAIN)
-        watch(worker, call, one)
+        watch(worker, call, one, list(setting.phases))
         if one.victim == "worker":
             os.kill(worker.pid, signal.SIGKILL)
             expect_gone(worker)
@@ -157,34 +183,42 @@ def play(one: Round, setting: Setting, home: Path, mark: str) -> None:
     wait_alone(mark, set(), one)
 
 
-def watch(worker: WorkerHost, call: int, one: Round) -> None:
+def watch(worker: WorkerHost, call: int, one: Round, phases: Sequence[str]) -> None:
     """Hear the worker until the instant has come."""
-    until = time.monotonic() + one.instant_s
-    while (left := until - time.monotonic()) > 0:
-        for message in worker.poll(left):
-            if isinstance(message, Progress):
-                one.phase = str(message.facts["phase"])
-            elif isinstance(message, Ok) and message.id == call:
-                one.phase = "done"
-            elif isinstance(message, ErrorReply):
-                one.wrong.append(f"before the kill: {message.code}: {message.message}")
+    order = {phase: place for place, phase in enumerate([*phases, _DONE])}
+    until = time.monotonic() + one.instant.after_s if one.instant.phase == _START else math.inf
+    while order[one.phase] <= order[one.instant.phase] and (left := until - time.monotonic()) > 0:
+        for message in worker.poll(min(left, 1.0)):
+            hear(message, call, one)
+        if one.phase == one.instant.phase and until == math.inf:
+            until = time.monotonic() + one.instant.after_s
+
+
+def hear(message: Outbound, call: int, one: Round) -> None:
+    """Keep the phase."""
+    if isinstance(message, Progress):
+        one.phase = str(message.facts["phase"])
+    elif isinstance(message, Ok) and message.id == call:
+        one.phase = _DONE
+    elif isinstance(message, ErrorReply):
+        one.wrong.append(f"before the kill: {message.code}: {message.message}")
 
 
 def kill_trainer(worker: WorkerHost, one: Round) -> None:
     """The worker's only child, as soon as it is there; after the training there is none to kill."""
     until = time.monotonic() + ORPHANS_END_WITHIN_S
-    while one.phase not in ("load", "done") and time.monotonic() < until:
+    while one.phase not in ("load", _DONE) and time.monotonic() < until:
         for child in psutil.Process(worker.pid).children():
             child.send_signal(signal.SIGKILL)
             return
-        if one.phase != "start":
+        if one.phase != _START:
             return  # it has just ended of itself
 
 
 def settle(worker: WorkerHost, call: int, one: Round) -> None:
     """Wait for the end of the retrain: what its caller hears is an answer or a typed error."""
     until = time.monotonic() + _ANSWER_S
-    while one.phase != "done":
+    while one.phase != _DONE:
         for message in worker.poll(1.0):
             if isinstance(message, Event):
                 continue
@@ -263,9 +297,8 @@ def main(argv: Sequence[str]) -> int:
     with prepared(light_worker() if args.light else real_worker(), folder) as setting:
         for one in rounds(setting, folder, args.count, args.seed):
             played.append(one)
-            sys.stderr.write(
-                f"{len(played)}: {one.victim} at {one.instant_s:.2f} s, {one.phase}: {one.wrong or 'ok'}\n"
-            )
+            when = f"{one.instant.after_s:.2f} s after {one.instant.phase}, in {one.phase}"
+            sys.stderr.write(f"{len(played)}: {one.victim} {when}: {one.wrong or 'ok'}\n")
     found = summary(played, setting.length_s, args.seed)
     text = json.dumps(found) if args.json else "\n".join(f"{key}: {value}" for key, value in found.items())
     sys.stdout.write(f"{text}\n")
