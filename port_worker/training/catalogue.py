@@ -113,9 +113,13 @@ _RECURRENT = _steps(1e-2, 512, 10, epsilon=1e-5)
 _POINTWISE = (_choice("loss_type", "cross_entropy", "focal"), _SAMPLER, _NUM_NEG)
 _TORCH = (_boolean("amsgrad", False), _NUM_NEG, _positive("margin", 1.0, 100))
 _GRAPH = (*_steps(2e-2, 8192, 20, epsilon=1e-8), *_TORCH)  # each batch passes through the whole graph
-_GENSIM = (_EMBED_SIZE, replace(_N_EPOCHS, default=10), _SEED)
+_FEW_SENTENCES = "with 16 and 10 epochs it knows less than popularity: users and walks are few sentences to learn from"
+_GENSIM = (
+    replace(_EMBED_SIZE, default=64, ours=_FEW_SENTENCES), replace(_N_EPOCHS, default=20, ours=_FEW_SENTENCES), _SEED
+)  # fmt: skip
+_FIFTY_EPOCHS = replace(_N_EPOCHS, default=50, ours=_FEW_SENTENCES)
 _WINDOW = _integer("window_size", 5, 1, 1000)
-_WINDOW_OF_2 = replace(_WINDOW, default=2, ours="more recall: only what is met in close succession is alike")
+_WINDOW_OF_30 = replace(_WINDOW, default=30, ours="more recall: what a user has met weeks apart is alike too")
 _UNIT = replace(_NORM_EMBED, default=True, ours="more recall: popular items have no longer vectors")
 _SAGE = (
     *_steps(5e-3, 2048, 5, epsilon=1e-8), *_TORCH,
@@ -172,7 +176,7 @@ _ALGORITHMS = (
         _layers("hidden_units", 128, 64), _integer("num_sampled_per_batch", None, 1, 2**20, nullable=True),
         _choice("sampler", "uniform", "log_uniform"), *_SEQUENCE,
     ), features=frozenset({"user"})),
-    Algorithm("Item2Vec", "gensim", (*_GENSIM, _WINDOW_OF_2, _NORM_EMBED)),
+    Algorithm("Item2Vec", "gensim", (*_with(_GENSIM, _FIFTY_EPOCHS), _WINDOW_OF_30, _UNIT)),
     Algorithm("DeepWalk", "gensim", (
         *_GENSIM, _WINDOW, _UNIT, _integer("n_walks", 10, 1, 1000), _integer("walk_length", 10, 1, 1000),
     )),
