@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ class ActiveModel:
             return
         cached = self.store.pointers.active() is not None
         try:
-            finish(self._mirroring.look(FIRST_LOOK_SECONDS if cached else FIRST_PULL_SECONDS))
+            self._mirroring.catch_up(FIRST_LOOK_SECONDS if cached else FIRST_PULL_SECONDS)
         except StoreError as error:
             sys.stderr.write(f"port_worker: {error}; starting with what is cached, and trying again\n")
 
@@ -116,6 +117,16 @@ class ActiveModel:
             if str(error) != self._said:
                 sys.stderr.write(f"port_worker: {error}; trying again\n")
             self._said = str(error)
+
+    @property
+    def waits_on(self) -> int | None:
+        """The descriptor that a swap waits on; None while it has work to do at once, and where there is none."""
+        return None if self._mirroring is None else self._mirroring.fd
+
+    @property
+    def waits_until(self) -> float:
+        """When a swap that waits has work to do even so; infinite where none waits."""
+        return math.inf if self._mirroring is None else self._mirroring.until
 
     def close(self) -> None:
         """End what runs beside."""

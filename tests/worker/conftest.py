@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from port_worker.fixture.database import write_world
 from port_worker.host import WorkerHost, worker_command
 
 Start = Callable[..., WorkerHost]
+
+
+def seconds_burnt(worker: WorkerHost) -> float:
+    """What a worker has taken of a processor so far."""
+    times = psutil.Process(worker.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @pytest.fixture(scope="session")
