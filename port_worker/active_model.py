@@ -34,7 +34,8 @@ FIRST_LOOK_SECONDS = 10.0
 FIRST_PULL_SECONDS = 50.0
 """How long a start waits for the remote store: with a version in its cache, and without one."""
 
-Point = Callable[[str, float], object]
+Point = Callable[[str, float], Iterator[None]]
+"""Makes a version the active one, in slices, of which the last one does it."""
 
 
 class ActiveModel:
@@ -135,6 +136,9 @@ class ActiveModel:
 
     def load_at_start(self) -> list[ModelDamaged]:
         """Serve the active version, or the newest intact one where that is damaged. Returns what was damaged."""
+        # Modules stay, and are most of what a collection would walk while calls wait; a model is some thousand objects.
+        gc.collect()
+        gc.freeze()
         damaged: list[ModelDamaged] = []
         for version in self._candidates(damaged):
             try:
@@ -178,8 +182,6 @@ class ActiveModel:
             yield from warm(model.recommender)
         except FeedbackUnavailable as error:  # calls are told so, until the file can be read
             sys.stderr.write(f"port_worker: {error}\n")
-        gc.collect()
-        gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
         give_back_unused()
         return model
 
@@ -188,11 +190,11 @@ class ActiveModel:
 
         What is superfluous then is there for `forget` to drop.
         """
-        yield from self._replace(version, self.store.activate, self.store.pointers.after)
+        yield from self._replace(version, self.store.activating, self.store.pointers.after)
 
     def swap_back(self, version: str) -> Steps[None]:
         """As `swap`, to what `store.previous` says."""
-        yield from self._replace(version, self.store.roll_back, self.store.pointers.before)
+        yield from self._replace(version, self.store.rolling_back, self.store.pointers.before)
 
     def follow(self, version: str) -> Steps[None]:
         """As `swap`, to what another process has made active."""
@@ -238,7 +240,7 @@ class ActiveModel:
         until = self._clock() + WAIT_SECONDS
         while True:
             try:
-                point(version, 0.0)
+                yield from point(version, 0.0)
             except StoreUnavailable:
                 if self._clock() >= until:
                     raise
@@ -293,11 +295,9 @@ class ActiveModel:
 
 
 def _given_back() -> Steps[None]:
-    """The old model's memory, which nobody uses any more; some 10 ms, because cycles of it may be among all else."""
+    """The old model's memory, which nobody uses any more, wherever it is in cycles."""
     yield
-    gc.unfreeze()
     gc.collect()
-    gc.freeze()
     yield
     give_back_unused()
 

@@ -117,6 +117,21 @@ def test_the_old_model_is_released(service: Service, sent: list[Message], versio
         gc.enable()
 
 
+def test_what_of_the_old_model_is_in_a_cycle_is_released_after_the_swap(
+    service: Service, sent: list[Message], versions: list[str]
+) -> None:
+    in_a_cycle: dict[str, Any] = {"recommender": service._model.serving.recommender}
+    in_a_cycle["cycle"] = in_a_cycle
+    old = weakref.ref(service._model.serving.recommender)
+    del in_a_cycle
+    gc.disable()
+    try:
+        ask(service, sent, "rollback")
+        assert old() is None
+    finally:
+        gc.enable()
+
+
 def large(store: ModelStore, seed: int) -> str:
     """A version whose items are held in 8 bits, too."""
     items = np.random.default_rng(seed).standard_normal((25_000, 64), dtype=np.float32)
