@@ -21,11 +21,6 @@ from protocol.messages import Call, ErrorReply, Hello, Message, Ok, to_payload
 
 
 @pytest.fixture
-def sent() -> list[Message]:
-    return []
-
-
-@pytest.fixture
 def service(trained_home: Path, sent: list[Message]) -> Service:
     made = Service(settings(home=trained_home, environ={}), sent.append)
     made.open()

@@ -22,32 +22,7 @@ from port_worker.store.models import ModelStore
 from protocol.messages import Call, Cancel, ErrorReply, Event, Message, Ok, plain, to_payload
 from tests.models import catalogue_arrays, publish_embedding
 from tests.worker.clock import Clock
-from tests.worker.two_versions import ask, publish, started, tell, two_activated, work
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    return two_activated(store)
-
-
-@pytest.fixture
-def sent() -> list[Message]:
-    return []
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def service(tmp_path: Path, versions: list[str], sent: list[Message], clock: Clock) -> Service:
-    return started(tmp_path, sent, clock)
+from tests.worker.two_versions import ask, publish, started, tell, work
 
 
 def answer_bytes(service: Service, sent: list[Message]) -> list[bytes]:
