@@ -15,16 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
-import port_worker
 from port_worker.mirroring.messages import Look, Outcome, Publish, Pull, Request, Setup, decode, encode
 from port_worker.store.errors import StoreUnavailable, from_code
+from port_worker.training import environment
+from port_worker.training.lines import Lines
 
 MIRROR = (sys.executable, "-m", "port_worker.mirroring")
 _CLOSE_SECONDS = 2.0
-_READ_BYTES = 65536
 
 Steps: TypeAlias = Generator[None, None, None]
 
@@ -46,7 +45,7 @@ class Mirroring:
         self._command = command or MIRROR
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
-        self._said = bytearray()
+        self._said: Lines | None = None
         self._until: float | None = None
 
     @property
@@ -129,23 +128,20 @@ class Mirroring:
 
     def _start(self) -> None:
         self.close()
-        self._said.clear()
-        root = str(Path(port_worker.__file__).parent.parent)
-        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
         try:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
-                env=environment,
+                env=environment.of_child(),
                 bufsize=0,
             )
         except OSError as error:
             raise StoreUnavailable("model store", "a process that mirrors it", error) from error
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
+        self._said = Lines(self._process.stdout.fileno())
         self._send(encode(self._setup))
 
     def _send(self, line: bytes) -> None:
@@ -156,21 +152,13 @@ class Mirroring:
 
     def _heard(self, number: int) -> Outcome | None:
         """The outcome of that request, None where it has not been said. Raises StoreUnavailable where it never will."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        try:
-            data = os.read(self._process.stdout.fileno(), _READ_BYTES)
-        except BlockingIOError:
-            return None
-        if not data:
-            expected, found = "the process that mirrors it to run", "it has ended; stderr has its reason"
-            raise StoreUnavailable("model store", expected, found)
-        self._said += data
-        *lines, rest = bytes(self._said).split(b"\n")
-        self._said = bytearray(rest)
-        for line in lines:
+        assert self._said is not None
+        for line in self._said.read():
             outcome = decode(line)
             assert isinstance(outcome, Outcome)
             if outcome.number == number:  # the others' requests were given up
                 return outcome
+        if self._said.ended:
+            expected, found = "the process that mirrors it to run", "it has ended; stderr has its reason"
+            raise StoreUnavailable("model store", expected, found)
         return None

@@ -159,7 +159,9 @@ import json, sys, time
 sys.stdin.readline()
 for line in sys.stdin:
     time.sleep(0.3)
-    print(json.dumps({"kind": "Outcome", "number": json.loads(line)["number"]}), flush=True)
+    outcome = {"kind": "Outcome", "number": json.loads(line)["number"]}
+    sys.stdout.write(json.dumps(outcome) + chr(10))  # in one piece
+    sys.stdout.flush()
 """
 
 
