@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +34,8 @@ FIRST_LOOK_SECONDS = 10.0
 FIRST_PULL_SECONDS = 50.0
 """How long a start waits for the remote store: with a version in its cache, and without one."""
 
-Point = Callable[[str, float], object]
+Point = Callable[[str, float], Iterator[None]]
+"""Makes a version the active one, in slices, of which the last one does it."""
 
 
 class ActiveModel:
@@ -102,7 +104,7 @@ class ActiveModel:
             return
         cached = self.store.pointers.active() is not None
         try:
-            finish(self._mirroring.look(FIRST_LOOK_SECONDS if cached else FIRST_PULL_SECONDS))
+            self._mirroring.catch_up(FIRST_LOOK_SECONDS if cached else FIRST_PULL_SECONDS)
         except StoreError as error:
             sys.stderr.write(f"port_worker: {error}; starting with what is cached, and trying again\n")
 
@@ -117,6 +119,16 @@ class ActiveModel:
                 sys.stderr.write(f"port_worker: {error}; trying again\n")
             self._said = str(error)
 
+    @property
+    def waits_on(self) -> int | None:
+        """The descriptor that a swap waits on; None while it has work to do at once, and where there is none."""
+        return None if self._mirroring is None else self._mirroring.fd
+
+    @property
+    def waits_until(self) -> float:
+        """When a swap that waits has work to do even so; infinite where none waits."""
+        return math.inf if self._mirroring is None else self._mirroring.until
+
     def close(self) -> None:
         """End what runs beside."""
         if self._mirroring is not None:
@@ -124,6 +136,9 @@ class ActiveModel:
 
     def load_at_start(self) -> list[ModelDamaged]:
         """Serve the active version, or the newest intact one where that is damaged. Returns what was damaged."""
+        # Modules stay, and are most of what a collection would walk while calls wait; a model is some thousand objects.
+        gc.collect()
+        gc.freeze()
         damaged: list[ModelDamaged] = []
         for version in self._candidates(damaged):
             try:
@@ -167,8 +182,6 @@ class ActiveModel:
             yield from warm(model.recommender)
         except FeedbackUnavailable as error:  # calls are told so, until the file can be read
             sys.stderr.write(f"port_worker: {error}\n")
-        gc.collect()
-        gc.freeze()  # what a model is made of stays: no collection shall walk it while calls wait
         give_back_unused()
         return model
 
@@ -177,11 +190,11 @@ class ActiveModel:
 
         What is superfluous then is there for `forget` to drop.
         """
-        yield from self._replace(version, self.store.activate, self.store.pointers.after)
+        yield from self._replace(version, self.store.activating, self.store.pointers.after)
 
     def swap_back(self, version: str) -> Steps[None]:
         """As `swap`, to what `store.previous` says."""
-        yield from self._replace(version, self.store.roll_back, self.store.pointers.before)
+        yield from self._replace(version, self.store.rolling_back, self.store.pointers.before)
 
     def follow(self, version: str) -> Steps[None]:
         """As `swap`, to what another process has made active."""
@@ -227,7 +240,7 @@ class ActiveModel:
         until = self._clock() + WAIT_SECONDS
         while True:
             try:
-                point(version, 0.0)
+                yield from point(version, 0.0)
             except StoreUnavailable:
                 if self._clock() >= until:
                     raise
@@ -282,11 +295,9 @@ class ActiveModel:
 
 
 def _given_back() -> Steps[None]:
-    """The old model's memory, which nobody uses any more; some 10 ms, because cycles of it may be among all else."""
+    """The old model's memory, which nobody uses any more, wherever it is in cycles."""
     yield
-    gc.unfreeze()
     gc.collect()
-    gc.freeze()
     yield
     give_back_unused()
 

@@ -1,6 +1,7 @@
 """The event loop: one thread that reads what is there, does one piece of work, and writes once.
 
-It waits on the host's pipe, the trainer's and signals; it knows the service only, and leaves every decision to it.
+It waits on the pipes of the host, the trainer and the mirror, and on signals; it knows the service only, and leaves
+every decision to it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Loop:
         self._frames = FrameReader(self._max_frame_bytes)
         self._service = Service(settings, self._send, clock)
         self._wanted: dict[int, int] = {}
-        self._watched: tuple[bool, bool, bool, int | None] | None = None
+        self._watched: tuple[bool, bool, bool, int | None, int | None] | None = None
         self._ending = False
         self._input_ended = False
         self._status = EXIT_OK
@@ -142,12 +143,15 @@ class Loop:
         self._ending = True
 
     def _timeout(self) -> float | None:
-        wakes_at = min(self._service.wakes_at, self._outgoing.stalls_at)
+        stalls_at = self._outgoing.stalls_at
+        wakes_at = stalls_at if self._is_congested else min(self._service.wakes_at, stalls_at)
         return None if wakes_at == float("inf") else max(0.0, wakes_at - self._clock())
 
     def _watch(self, selector: selectors.BaseSelector, wakeup: int) -> None:
-        """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs."""
-        state = (self._input_ended, self._is_congested, bool(self._outgoing), self._service.trainer_fd)
+        """Register exactly what matters now: the host's pipe unless it reads too little, the trainer while it runs,
+        and what a swap waits on, which its next step reads."""
+        swap_fd, trainer_fd = self._service.swap_fd, self._service.trainer_fd
+        state = (self._input_ended, self._is_congested, bool(self._outgoing), trainer_fd, swap_fd)
         if state == self._watched:
             return
         self._watched = state
@@ -156,8 +160,10 @@ class Loop:
             wanted[self._incoming] = selectors.EVENT_READ
         if self._outgoing:
             wanted[self._outgoing_fd] = selectors.EVENT_WRITE
-        if self._service.trainer_fd is not None:
-            wanted[self._service.trainer_fd] = selectors.EVENT_READ
+        if trainer_fd is not None:
+            wanted[trainer_fd] = selectors.EVENT_READ
+        if swap_fd is not None and not self._is_congested:
+            wanted[swap_fd] = selectors.EVENT_READ
         for fd in self._wanted:
             selector.unregister(fd)
         for fd, events in wanted.items():

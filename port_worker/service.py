@@ -187,7 +187,8 @@ class Service:
         if self._long:
             self._end_drains()
         forgetting = self._forget()
-        return forgetting or bool(self._scheduler) or self._jobs.busy or self._swapping
+        swap_goes_on = self._swapping and self._model.waits_on is None
+        return forgetting or bool(self._scheduler) or self._jobs.busy or swap_goes_on
 
     @property
     def _swapping(self) -> bool:
@@ -196,9 +197,11 @@ class Service:
 
     def _step_swaps(self) -> None:
         """A slice of the swap that is under way: a retrain's waits for the end of another one."""
+        if self._retraining.look_at <= self._clock():
+            self.trainer_readable()
         if self._switching.busy:
             self._step_switch()
-        elif self._retraining.swapping or self._retraining.look_at <= self._clock():
+        elif self._retraining.swapping:
             self.trainer_readable()
         elif self._looks_at <= self._clock():
             self._look_around()
@@ -290,8 +293,8 @@ class Service:
 
     @property
     def _looks_at(self) -> float:
-        """When to look for what others have activated: a worker that is about to end does not."""
-        return math.inf if self._session.state == "draining" else self._watch.looks_at
+        """When to look for what others have activated: a worker that is about to end does not, nor one that swaps."""
+        return math.inf if self._session.state == "draining" or self._swapping else self._watch.looks_at
 
     def _say_damaged(self, error: ProtocolError) -> None:
         """Of a version that nobody here has asked for; what served goes on serving. Of the disk, only the log hears."""
@@ -373,9 +376,15 @@ class Service:
         return self._retraining.fd
 
     @property
+    def swap_fd(self) -> int | None:
+        """The descriptor to wait on before a swap's next `step`, None while there is none to wait for."""
+        return self._model.waits_on
+
+    @property
     def wakes_at(self) -> float:
         """When `step` has to run even if nothing arrives; infinite if never."""
-        return min([self._retraining.look_at, self._looks_at, *(work.expires_at for work in self._long.values())])
+        expiries = (work.expires_at for work in self._long.values())
+        return min([self._retraining.look_at, self._looks_at, self._model.waits_until, *expiries])
 
     def _expire_long(self) -> None:
         now = self._clock()

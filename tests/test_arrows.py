@@ -75,7 +75,10 @@ ARROWS = {
         *("port_worker.active_model", "port_worker.config", "port_worker.store", "port_worker.training", "protocol"),
         "port_worker.sources.errors",
     },
-    "port_worker.mirroring": {"port_worker.store", "port_worker.training.lifeline"},
+    "port_worker.mirroring": {
+        "port_worker.store",
+        *("port_worker.training.environment", "port_worker.training.lifeline", "port_worker.training.lines"),
+    },
     "port_worker.versions": {
         *("port_worker.config", "port_worker.sources", "port_worker.store", "port_worker.report"),
     },

@@ -1,28 +1,29 @@
 """The worker's hold on its mirror, a child process. Standard library only; a request's steps hold up no call.
 
+A step takes what the mirror has said, and never waits for it: whoever runs the steps waits on `fd`.
+
 A mirror that has died is started again for the next request, or by `tend`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
-import port_worker
 from port_worker.mirroring.messages import Look, Outcome, Publish, Pull, Request, Setup, decode, encode
 from port_worker.store.errors import StoreUnavailable, from_code
+from port_worker.training import environment
+from port_worker.training.lines import Lines
 
 MIRROR = (sys.executable, "-m", "port_worker.mirroring")
-NAP_SECONDS = 0.001
-"""How long a step of a wait sleeps: the loop has nothing to wait on, and shall not burn a core either."""
 _CLOSE_SECONDS = 2.0
-_READ_BYTES = 65536
 
 Steps: TypeAlias = Generator[None, None, None]
 
@@ -44,8 +45,29 @@ class Mirroring:
         self._command = command or MIRROR
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
-        self._said = bytearray()
-        self._outcomes: dict[int, Outcome] = {}
+        self._said: Lines | None = None
+        self._until: float | None = None
+
+    @property
+    def fd(self) -> int | None:
+        """The descriptor that a request waits on: until it is readable, or it is `until`, a step does nothing.
+
+        None while no request waits.
+        """
+        if self._until is None or self._process is None or self._process.stdout is None:
+            return None
+        return self._process.stdout.fileno()
+
+    @property
+    def until(self) -> float:
+        """When a request gives up the wait; infinite while none waits."""
+        return math.inf if self._until is None else self._until
+
+    def catch_up(self, seconds: float) -> None:
+        """As `look`, all of it at once: for a start, when no call waits."""
+        for _step in self.look(seconds):
+            if self.fd is not None:
+                select.select([self.fd], [], [], max(0.0, self.until - self._clock()))
 
     def look(self, seconds: float) -> Steps:
         """Have the cache take over what is active in the store. Raises what went wrong: StoreError."""
@@ -91,65 +113,52 @@ class Mirroring:
 
     def _done(self, request: Request, seconds: float) -> Steps:
         until = self._clock() + seconds
-        self._outcomes.clear()  # of requests that were given up
         self.tend()
         self._send(encode(request))
-        while request.number not in self._outcomes:
-            if not self._listen():
-                raise self._gone()
-            if self._clock() >= until:
-                raise StoreUnavailable("model store", f"an answer within {seconds:g} s", "none")
-            yield
-        outcome = self._outcomes.pop(request.number)
+        self._until = until
+        try:
+            while (outcome := self._heard(request.number)) is None:
+                if self._clock() >= until:
+                    raise StoreUnavailable("model store", f"an answer within {seconds:g} s", "none")
+                yield
+        finally:
+            self._until = None
         if outcome.code is not None:
             raise from_code(outcome.code, outcome.message, outcome.details)
 
     def _start(self) -> None:
         self.close()
-        self._said.clear()
-        root = str(Path(port_worker.__file__).parent.parent)
-        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
         try:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
-                env=environment,
+                env=environment.of_child(),
                 bufsize=0,
             )
         except OSError as error:
             raise StoreUnavailable("model store", "a process that mirrors it", error) from error
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
+        self._said = Lines(self._process.stdout.fileno())
         self._send(encode(self._setup))
 
     def _send(self, line: bytes) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # `_listen` finds out
+        with contextlib.suppress(BrokenPipeError):  # `_heard` finds out
             self._process.stdin.write(line)
 
-    def _listen(self) -> bool:
-        """Take what it has said, or nap. Returns whether it is still there."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        try:
-            data = os.read(self._process.stdout.fileno(), _READ_BYTES)
-        except BlockingIOError:
-            time.sleep(NAP_SECONDS)
-            return True
-        self._said += data
-        *lines, rest = bytes(self._said).split(b"\n")
-        self._said = bytearray(rest)
-        for line in lines:
+    def _heard(self, number: int) -> Outcome | None:
+        """The outcome of that request, None where it has not been said. Raises StoreUnavailable where it never will."""
+        assert self._said is not None
+        for line in self._said.read():
             outcome = decode(line)
             assert isinstance(outcome, Outcome)
-            self._outcomes[outcome.number] = outcome
-        return bool(data)
-
-    def _gone(self) -> StoreUnavailable:
-        return StoreUnavailable(
-            "model store", "the process that mirrors it to run", "it has ended; stderr has its reason"
-        )
+            if outcome.number == number:  # the others' requests were given up
+                return outcome
+        if self._said.ended:
+            expected, found = "the process that mirrors it to run", "it has ended; stderr has its reason"
+            raise StoreUnavailable("model store", expected, found)
+        return None

@@ -115,7 +115,7 @@ class Collector:
 
     def _rules_for(self, chunk: Chunk) -> list[Rule]:
         rules = self._expected.rules
-        users, items = self._expected.id_rules or (_id_rule(rules, column) for column in chunk.columns[:2])
+        users, items = self._expected.id_rules or (id_rule(rules, column) for column in chunk.columns[:2])
         return [users, items, rules.weight, rules.time]
 
     def _converted(self, chunk: Chunk) -> list[NDArray[Any]]:
@@ -146,7 +146,7 @@ def read_chunks(expected: Expected, chunks: Iterable[Chunk], progress: Progress 
     return collector.interactions()
 
 
-def _id_rule(rules: Rules, values: Sequence[Any]) -> Rule:
+def id_rule(rules: Rules, values: Sequence[Any]) -> Rule:
     """Decided by the first value that may be an id at all; by the first of all if none may."""
     usable = (value for value in values if rules.integer_id.accepts(value) or rules.text_id.accepts(value))
     return rules.id_rule(next(usable, values[0]))

@@ -80,6 +80,8 @@ class Extraction:
         self._pages.binary = dialect.binary_copy and self._pages.binary
         while self._pages.read(connection):
             self._losses.succeeded()
+            if self._moment is not None:  # else all begins anew, and a page is no success
+                self._conflicts.succeeded()
         self._done = True
 
     def _collector(self, layout: Layout) -> Collector:

@@ -13,7 +13,7 @@ import numpy as np
 
 from port_worker.sources import errors
 from port_worker.sources.base import ItemCard, Progress, UserCard, Visit
-from port_worker.sources.chunks import Chunk, Expected, read_chunks
+from port_worker.sources.chunks import Chunk, Expected, id_rule, read_chunks
 from port_worker.sources.columns import TEXT_RULES, Id, IdArray, Interactions, Rules, id_of, key_of
 from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.features import FeatureTable, Kinds
@@ -114,7 +114,7 @@ class FileSource(ABC):
             first = next(self._chunks(), None)
         if first is None or not first.places:
             return text
-        rule = self.rules.id_rule(first.columns[column][0])
+        rule = id_rule(self.rules, first.columns[column])
         is_integer = rule is self.rules.integer_id and TEXT_RULES.integer_id.accepts(text)
         return int(text) if is_integer else text
 

@@ -71,7 +71,7 @@ class Pages:
         with np.errstate(over="ignore"):
             weights = strengths.astype(np.float32)
         seconds = binary_copy.seconds(times, layout.time)
-        if not (np.isfinite(weights).all() and (np.abs(seconds) < MAX_TIME).all()):
+        if not (np.isfinite(weights).all() and ((seconds > -MAX_TIME) & (seconds < MAX_TIME)).all()):
             return None
         if len(seconds):
             self._last = tuple(_key_value(column[-1]) for column in key)

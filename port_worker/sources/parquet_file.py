@@ -13,6 +13,8 @@ from port_worker.sources.files import FileSource
 if TYPE_CHECKING:
     import pyarrow
 
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
 
 class ParquetSource(FileSource):
     """A Parquet file. Ids are integers or strings, labels numbers, times seconds or timestamps; rows count from 1."""
@@ -59,8 +61,12 @@ def _values(column: pyarrow.Array) -> list[Any]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _values(column.dictionary_decode())
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        column = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+    if pa.types.is_date(kind):
+        column = column.cast(pa.timestamp("s"), safe=False)
+    if pa.types.is_timestamp(column.type):
+        # Not by a cast to seconds, which takes what is just before 1970 for just after.
+        per_second = _PER_SECOND[column.type.unit]
+        return [None if value is None else value // per_second for value in column.cast(pa.int64()).to_pylist()]
     if pa.types.is_decimal(kind):
         column = column.cast(pa.float64())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):

@@ -133,12 +133,13 @@ class PostgresqlSource:
         escaped = prefix.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
         with self._asking() as ask:
             ask.schema.needed("users")
+            pattern = ask.literal(f"{escaped}%")
             like = " OR ".join(
-                f"{quoted(column)}::text ILIKE %(prefix)s" for column in (names.id, names.username, names.name)
+                f"{quoted(column)}::text ILIKE {pattern}" for column in (names.id, names.username, names.name)
             )
             query = f"""{_list(names.id, names.name)} FROM {quoted_table(names.table)} WHERE {like}
                 ORDER BY {quoted(names.name)}, {quoted(names.id)} LIMIT {int(limit)}"""
-            return [UserCard(*row) for row in ask.rows(query, {"prefix": f"{escaped}%"})]
+            return [UserCard(*row) for row in ask.rows(query)]
 
     def resolve_user(self, text: str) -> Id:
         names = self._tables.users
@@ -176,18 +177,22 @@ class _Asking:
     def __init__(self, connection: Any, schema: Schema) -> None:
         self._connection, self.schema = connection, schema
 
-    def rows(self, query: str, values: object = None) -> list[tuple[Any, ...]]:
+    def literal(self, value: object) -> str:
+        """A value in a query: names in it may have a %, so that no place of a value can be marked by one."""
+        with self._connection.cursor() as cursor:
+            return literal(cursor, value)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query, with text to show or to learn from."""
         with self._connection.cursor() as cursor:
-            cursor.execute(query, values)
+            cursor.execute(query)
             return [tuple(text(value) if isinstance(value, bytes) else value for value in row) for row in cursor]
 
     def by_id(self, query: str, table: str, column: str, ids: Iterable[Id], rest: str = "") -> list[tuple[Any, ...]]:
         """The rows of `query` whose `column` is one of `ids`; ids that the column cannot hold are in none."""
         kind = self.schema.needed(table)[column]
         fitting = [value for value in ids if _fits(value, kind)]
-        with self._connection.cursor() as cursor:
-            condition = f"{quoted(column)} = ANY({literal(cursor, fitting)}::{sql_types.array_of(kind)})"
+        condition = f"{quoted(column)} = ANY({self.literal(fitting)}::{sql_types.array_of(kind)})"
         return self.rows(f"{query} {condition} {rest}") if fitting else []
 
     def columns(self, rows: str, columns: dict[str, str], key: str, ids: IdArray) -> dict[str, list[Any]]:
@@ -202,18 +207,18 @@ class _Asking:
             yield from found
             if len(found) < _PAGE_ROWS:
                 return
-            with self._connection.cursor() as cursor:
-                after = f"AND {key} > {literal(cursor, found[-1][0])}"
+            after = f"AND {key} > {self.literal(found[-1][0])}"
 
     def called(self, name: str, rows: str, key: str, handle: str, title: str) -> Id:
         """The id of what has this id, handle or title; the text itself if nothing has."""
         if not TYPED_RULES.text_id.accepts(name):
             return name
         id_, handle, title = f"{quoted(key)}::text", f"{quoted(handle)}::text", f"lower({quoted(title)}::text)"
+        wanted = self.literal(name)
         query = f"""
-            SELECT {quoted(key)} FROM {rows} ({id_} = %(name)s OR {handle} = %(name)s OR {title} = lower(%(name)s))
-            ORDER BY {id_} <> %(name)s, {handle} <> %(name)s, {quoted(key)} LIMIT 1"""  # noqa: S608 quoted
-        found = self.rows(query, {"name": name})
+            SELECT {quoted(key)} FROM {rows} ({id_} = {wanted} OR {handle} = {wanted} OR {title} = lower({wanted}))
+            ORDER BY {id_} <> {wanted}, {handle} <> {wanted}, {quoted(key)} LIMIT 1"""  # noqa: S608 quoted
+        found = self.rows(query)
         value: Id = found[0][0] if found else name
         return value
 

@@ -101,8 +101,11 @@ class ModelStore:
 
     def versions(self) -> list[StoredVersion]:
         """Every version, newest first, the damaged ones too. File contents are not read: `verify` does that."""
-        names = [path.name for path in self.root.glob("*") if is_version_name(path.name)]
-        return [self._stored(name) for name in sorted(names, reverse=True)]
+        return [self._stored(name) for name in self._names()]
+
+    def _names(self) -> list[str]:
+        """Of every version, newest first."""
+        return sorted((path.name for path in self.root.glob("*") if is_version_name(path.name)), reverse=True)
 
     def folder(self, version: str) -> Path:
         """Where a version's files are. Raises UnknownVersion, also for text that is no version's name."""
@@ -159,9 +162,13 @@ class ModelStore:
 
         Raises UnknownVersion, ModelDamaged (its manifest), StoreUnavailable (others keep the lock), OSError.
         """
+        for _slice in self.activating(version, wait_seconds):
+            pass
+
+    def activating(self, version: str, wait_seconds: float) -> Generator[None, None, None]:
+        """The same in slices, since a disk takes its time. Until the last one nothing has changed."""
         self.read(version)
-        with locking.changing(self.root, wait_seconds):
-            self.pointers.move(self.pointers.after(version))
+        yield from self._moving(lambda: self.pointers.after(version), wait_seconds)
 
     def roll_back(self, version: str | None = None, wait_seconds: float = WAIT_SECONDS) -> str:
         """Make the version that was active before the active one again, and forget what came after; returns it.
@@ -169,10 +176,26 @@ class ModelStore:
         `version`: what `previous` said, where it was looked at in between. Raises as `activate` and `previous` do.
         """
         target = version or self.previous()
-        self.read(target)
-        with locking.changing(self.root, wait_seconds):
-            self.pointers.move(self.pointers.before(target), back=True)
+        for _slice in self.rolling_back(target, wait_seconds):
+            pass
         return target
+
+    def rolling_back(self, version: str, wait_seconds: float) -> Generator[None, None, None]:
+        """The same in slices, as `activating`."""
+        self.read(version)
+        yield from self._moving(lambda: self.pointers.before(version), wait_seconds, back=True)
+
+    def _moving(self, history: Callable[[], list[str]], wait_seconds: float, *, back: bool = False) -> Iterator[None]:
+        """Nobody else waits while files are flushed: the lock is for the moment in which they are shown."""
+        is_done = False
+        while not is_done:
+            seen = self.pointers.signature()
+            with staging.staging_folder(self.root) as folder:
+                yield from self.pointers.written(folder, history())
+                with locking.changing(self.root, wait_seconds):
+                    is_done = self.pointers.signature() == seen  # else another was faster, and the history is another
+                    if is_done:
+                        self.pointers.show(folder, back=back)
 
     def is_whole(self, version: str) -> bool:
         """Whether a version is there, and all of its files have their sizes."""
@@ -202,15 +225,18 @@ class ModelStore:
         The active one stays, the one to roll back to, and what a process of this machine has loaded: its mapped files
         would outlive their names, but it may open them again. Raises StoreUnavailable, OSError.
         """
-        return list(dict.fromkeys(self.pruning(keep)))
+        return list(dict.fromkeys(filter(None, self.pruning(keep))))
 
-    def pruning(self, keep: int) -> Generator[str, None, None]:
-        """The same in slices, since a large file takes its time: yields a version's name after each of its files."""
-        if not self._superfluous(keep):
+    def pruning(self, keep: int) -> Generator[str | None, None, None]:
+        """The same in slices, since a large file takes its time: yields a version's name after each of its files, and
+        None while it looks for what is to go."""
+        older = yield from self._older(keep)
+        if not older:
             return
         with staging.staging_folder(self.root) as folder:
             with locking.changing(self.root):
-                removed = [version for version in self._superfluous(keep) if self._take_out(version, folder)]
+                needed = self._needed()
+                removed = [each for each in older if each not in needed and self._take_out(each, folder)]
                 durable.sync_folder(self.root)
             for version in removed:
                 yield version
@@ -219,16 +245,23 @@ class ModelStore:
                         path.unlink()
                     yield version
 
-    def _superfluous(self, keep: int) -> list[str]:
+    def _older(self, keep: int) -> Generator[None, None, list[str]]:
         """What is older than the newest `keep` intact versions, and not needed, newest first."""
-        needed, intact, older = set(self.pointers.history()[-1:]), 0, []
+        needed, intact, older = self._needed(), 0, []
+        for version in self._names():
+            if intact < keep:
+                intact += self.is_whole(version)
+                yield
+            elif version not in needed:
+                older.append(version)
+        return older
+
+    def _needed(self) -> set[str]:
+        """The active version, and the one to roll back to."""
+        needed = set(self.pointers.history()[-1:])
         with suppress(NoPreviousVersion):
             needed.add(self.previous())
-        for stored in self.versions():
-            if intact >= keep and stored.version not in needed:
-                older.append(stored.version)
-            intact += stored.damaged is None
-        return older
+        return needed
 
     def _take_out(self, version: str, folder: Path) -> bool:
         """Move a version out of sight by one rename, whole; what a crash leaves there is swept. Whether it went."""

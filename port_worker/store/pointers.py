@@ -10,7 +10,7 @@ Whoever writes holds the store's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from port_worker.store import durable, staging
@@ -60,9 +60,22 @@ class Pointers:
 
     def move(self, history: Sequence[str], *, back: bool = False) -> None:
         """Make a history's last version the active one, atomically. Raises OSError."""
-        contents = {HISTORY: joined(history), ACTIVE: f"{history[-1]}\n".encode()}
+        with staging.staging_folder(self._root) as folder:
+            for _file in self.written(folder, history):
+                pass
+            self.show(folder, back=back)
+
+    def written(self, folder: Path, history: Sequence[str]) -> Iterator[None]:
+        """Write both files into a folder, each flushed before the next yield. Raises OSError."""
+        for name, content in ((HISTORY, joined(history)), (ACTIVE, f"{history[-1]}\n".encode())):
+            durable.write_file(folder / name, content)
+            yield
+
+    def show(self, folder: Path, *, back: bool = False) -> None:
+        """Put the files that were written there in the place of those that count. Raises OSError."""
         for name in (ACTIVE, HISTORY) if back else (HISTORY, ACTIVE):
-            replace_file(self._root, name, contents[name])
+            (folder / name).replace(self._root / name)
+            durable.sync_folder(self._root)
 
 
 def joined(history: Sequence[str]) -> bytes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from port_worker.store.errors import ModelDamaged, StoreError, StoreUnavailable,
 from port_worker.store.manifest import Manifest, ManifestError, is_version_name
 from port_worker.store.models import ModelStore, entry_of
 from port_worker.store.pointers import ACTIVE, HISTORY, joined, up_to_active
+
+_MOST_UPLOADS = 3
 
 
 class RemoteStore:
@@ -59,17 +61,33 @@ class RemoteStore:
     def push(self, version: str) -> bool:
         """Upload a version of the cache, unless it is there. Returns whether it was not.
 
-        Raises UnknownVersion, ModelDamaged.
+        Who prunes meanwhile may take it for one that was uploaded in part: then it is uploaded again. Raises
+        UnknownVersion, ModelDamaged.
         """
         if self._has(version):
             return False
-        described, folder = self.cache.read(version), self.cache.folder(version)
+        described = self.cache.read(version)
         with self._reaching():
-            self._files.makedirs(f"{self._root}/{version}", exist_ok=True)
-            for name in described.files:
-                self._files.put_file(str(folder / name), f"{self._root}/{version}/{name}")
-            self._write(f"{version}/{manifest.FILE_NAME}", (folder / manifest.FILE_NAME).read_bytes())
-        return True
+            for _time in range(_MOST_UPLOADS):
+                with suppress(FileNotFoundError):  # its folder is gone
+                    self._upload(described)
+                    if self._is_whole(described):
+                        return True
+        expected = f"{version} to be whole once it is uploaded"
+        raise StoreUnavailable(self._shown, expected, "files of it that others have removed")
+
+    def _upload(self, described: Manifest) -> None:
+        version, folder = described.version, self.cache.folder(described.version)
+        self._files.makedirs(f"{self._root}/{version}", exist_ok=True)
+        for name in described.files:
+            self._files.put_file(str(folder / name), f"{self._root}/{version}/{name}")
+        self._write(f"{version}/{manifest.FILE_NAME}", (folder / manifest.FILE_NAME).read_bytes())
+
+    def _is_whole(self, described: Manifest) -> bool:
+        self._files.invalidate_cache()
+        found = self._files.ls(f"{self._root}/{described.version}", detail=True)
+        sizes = {str(each["name"]).rpartition("/")[2]: each["size"] for each in found}
+        return all(sizes.get(name) == entry.size for name, entry in described.files.items())
 
     def point(self, history: Sequence[str]) -> None:
         """Make a history's last version, which is there, the active one."""
@@ -119,9 +137,10 @@ class RemoteStore:
         old = [name for name in self._folders() if name not in needed and needed and name < max(needed)]
         with self._reaching():
             for name in old:
-                if self._has(name):
-                    self._files.rm_file(f"{self._root}/{name}/{manifest.FILE_NAME}")  # from here on it is none
-                self._files.rm(f"{self._root}/{name}", recursive=True)
+                with suppress(FileNotFoundError):  # another was faster
+                    if self._has(name):
+                        self._files.rm_file(f"{self._root}/{name}/{manifest.FILE_NAME}")  # from here on it is none
+                    self._files.rm(f"{self._root}/{name}", recursive=True)
         return old
 
     def _folders(self) -> list[str]:

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import port_worker
 from port_worker.store.models import ModelStore
-from port_worker.training import memory
+from port_worker.training import environment, memory
 from port_worker.training.errors import TrainingError
 from port_worker.training.lines import Lines
 from port_worker.training.messages import Done, Failed, Job, TrainerMessage, decode, encode
@@ -163,15 +162,8 @@ def _spawn(command: list[str], messages: int, log: Path) -> subprocess.Popen[byt
             stderr=output,
             pass_fds=(messages,),
             start_new_session=True,
-            env=_environment(),
+            env=environment.of_child(),
         )
-
-
-def _environment() -> dict[str, str]:
-    """This package importable from any working directory, and nothing that lies in that directory instead of it."""
-    root = str(Path(port_worker.__file__).parent.parent)
-    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _cannot_start(why: str) -> TrainingError:

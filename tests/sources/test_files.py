@@ -7,6 +7,7 @@ import pytest
 
 from port_worker.sources.base import ItemCard, UserCard, Visit
 from port_worker.sources.csv_file import CsvSource
+from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.features import NO_KIND
 from tests.sources.samples import WriteCsv
 
@@ -41,6 +42,13 @@ def test_users_are_found_by_the_start_of_their_id(source: CsvSource) -> None:
 def test_typed_ids_take_the_type_of_their_column(source: CsvSource) -> None:
     assert [source.resolve_user(text) for text in ("7", "999", "007", "ada")] == [7, 999, "007", "ada"]
     assert source.resolve_item("7") == "7"
+
+
+def test_typed_ids_take_the_type_of_their_column_also_where_the_first_row_is_malformed(write_csv: WriteCsv) -> None:
+    path = write_csv("user,item,label,time\n,a,1,1\n7,a,1,2\n8,b,1,3\n")
+    source = CsvSource(path, SourceDefinition(f"csv:{path}", malformed=0.5))
+    assert source.interactions().users.ids.tolist() == [7, 8]
+    assert source.resolve_user("7") == 7
 
 
 def test_a_file_without_rows_leaves_typed_ids_as_they_are(write_csv: WriteCsv) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import psycopg2.extensions
@@ -13,6 +14,7 @@ import pytest
 from port_worker.sources.back_off import BackOff
 from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.errors import SourceError
+from port_worker.sources.pages import Pages
 from port_worker.sources.postgresql import PostgresqlSource
 from port_worker.sources.server import COCKROACHDB, POSTGRESQL, Dialect, Server
 from tests.sources.samples import Database, fill
@@ -196,6 +198,31 @@ def test_on_cockroachdb_every_page_is_of_one_moment(database: Database) -> None:
     assert len(data) == PUBLIC_ROWS
     assert len(server.begun) == 2
     assert server.begun[0] == server.begun[1] is not None
+
+
+class Conflict(psycopg2.OperationalError):  # type: ignore[misc]
+    pgcode = "40001"
+
+
+def test_on_cockroachdb_conflicts_may_be_many_if_pages_are_read_between(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database, ROWS)
+    definition = SourceDefinition(database.location, "uro", page_rows=250)
+    server = PastServer(database.location, definition, replace(COCKROACHDB, moment="SELECT clock_timestamp()::text"))
+    pauses: list[float] = []
+    source = PostgresqlSource(database.location, definition, server=server, back_off=lambda: BackOff(pauses.append))
+    read, turns = Pages.read, count()
+
+    def conflicting(pages: Pages, connection: Any) -> bool:
+        if next(turns) % 2:
+            raise Conflict("restart transaction")
+        return read(pages, connection)
+
+    monkeypatch.setattr(Pages, "read", conflicting)
+    assert len(source.interactions()) == PUBLIC_ROWS
+    assert len(pauses) >= 10
+    assert set(pauses) == {0.1}
 
 
 def test_cockroachdb_needs_a_key(database: Database) -> None:

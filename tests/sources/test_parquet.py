@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from port_worker.sources.chunks import CHUNK_ROWS
+from port_worker.sources.definition import SourceDefinition
 from port_worker.sources.errors import SourceError
 from port_worker.sources.parquet_file import ParquetSource
 
@@ -55,6 +56,14 @@ def test_reads_integers_text_and_numbers_and_ignores_other_columns(write_parquet
 )
 def test_times_may_be_timestamps_dates_or_floats(write_parquet: WriteParquet, values: list[Any]) -> None:
     assert ParquetSource(write_parquet(time=values)).interactions().times.tolist() == [1_735_689_600] * 2
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_before_1970_are_the_second_that_they_are_in(write_parquet: WriteParquet, unit: str) -> None:
+    moments = pyarrow.array([datetime(1969, 12, 31, 23, 59, 59, 500_000), None], pyarrow.timestamp(unit))
+    path = write_parquet(time=moments)
+    definition = SourceDefinition(f"parquet:{path}", malformed=0.5)
+    assert ParquetSource(path, definition).interactions().times.tolist() == [-1]
 
 
 @pytest.mark.parametrize("kind", ["large_string", "dictionary"])

@@ -10,12 +10,12 @@ import pytest
 
 from port_worker.sources.base import ItemCard, UserCard, Visit
 from port_worker.sources.columns import Interactions
-from port_worker.sources.definition import InteractionTable, ItemTable, SourceDefinition
+from port_worker.sources.definition import InteractionTable, ItemTable, SourceDefinition, UserTable
 from port_worker.sources.errors import SourceError
 from port_worker.sources.features import NO_KIND
 from port_worker.sources.postgresql import PostgresqlSource
 from port_worker.sources.registry import open_source
-from port_worker.sources.server import POSTGRESQL
+from port_worker.sources.server import POSTGRESQL, Dialect
 from tests.sources.samples import INTERACTIONS, ITEMS, USERS, Database, fill
 
 ADA, BAO = "aaaaaaaa-0000-4000-8000-000000000001", "bbbbbbbb-0000-4000-8000-000000000002"
@@ -145,6 +145,28 @@ def test_names_are_the_definition_s(database: Database) -> None:
     assert data.weights.tolist() == [1, 4, 7]
     assert source.items([1, 2]) == {1: ItemCard(1, "One", "map")}
     database.run("DROP SCHEMA uro CASCADE")
+
+
+def test_names_may_have_signs_that_drivers_take_for_places_of_values(database: Database) -> None:
+    write_world(database)
+    database.run("""
+        ALTER TABLE users RENAME TO "100%s"; ALTER TABLE "100%s" RENAME username TO "%(name)s";
+        ALTER TABLE items RENAME name TO "%" """)
+    source = database.source(users=UserTable("100%s", username="%(name)s"), items=ItemTable(name="%"))
+    assert source.find_users("ad", 5) == [UserCard("u1", "Ada Bell")]
+    assert [source.resolve_user("bao"), source.resolve_item("mossy grove")] == ["u2", "m1"]
+    assert source.items(["m1"]) == {"m1": ItemCard("m1", "Mossy Grove", "map")}
+    assert len(source.history("u1", 9)) == 3
+
+
+@pytest.mark.parametrize("dialect", [POSTGRESQL, SELECTED])
+def test_a_time_that_has_no_opposite_is_refused(database: Database, dialect: Dialect) -> None:
+    fill(database, 10)
+    database.run(f"""
+        ALTER TABLE interactions ALTER time TYPE bigint USING 1;
+        UPDATE interactions SET time = {-(2**63)} WHERE id = 3""")
+    error = failure(database.source(dialect=dialect))
+    assert (error.details["row"], error.details["column"]) == (3, "time")
 
 
 def test_kinds_have_the_weights_of_the_definition(database: Database) -> None:

@@ -115,6 +115,23 @@ def test_who_waits_too_long_for_the_lock_is_told(store: ModelStore, publish: Pub
     store.activate(a, wait_seconds=0.0)
 
 
+def test_an_activation_in_slices_keeps_nobody_waiting_and_changes_nothing_until_the_last(
+    store: ModelStore, publish: Publish
+) -> None:
+    a, b, c = activated(store, publish, 3)
+    steps = store.activating(a, 0.0)
+    assert [next(steps), next(steps)] == [None, None]
+    assert store.active() == c
+    store.activate(b, wait_seconds=0.0)  # another is faster: then its history is gone on with
+    list(steps)
+    assert [store.active(), rolled_back(store), rolled_back(store)] == [a, b, c]
+    steps = store.rolling_back(b, 0.0)
+    next(steps)
+    steps.close()
+    assert store.active() == c
+    assert not list(store.root.glob(".staging-*"))
+
+
 def test_a_held_version_is_the_one_that_has_the_name(store: ModelStore, publish: Publish, tmp_path: Path) -> None:
     version = publish(store).version
     held = store.hold(version)

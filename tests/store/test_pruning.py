@@ -77,6 +77,8 @@ def test_mapped_files_outlive_their_names(aging: ModelStore, versions: list[str]
 def test_removing_is_sliced_and_out_of_sight_from_the_first_slice(aging: ModelStore, versions: list[str]) -> None:
     files = len(list(aging.folder(versions[2]).iterdir()))
     steps = aging.pruning(3)
+    assert [next(steps) for _ in range(3)] == [None] * 3  # a look at each of those that stay
+    assert len(stored(aging)) == 6
     assert next(steps) == versions[2]
     assert versions[2] not in stored(aging)
     assert list(steps) == [versions[2]] * files
@@ -85,7 +87,16 @@ def test_removing_is_sliced_and_out_of_sight_from_the_first_slice(aging: ModelSt
 
 def test_giving_up_half_way_leaves_nothing(aging: ModelStore, versions: list[str]) -> None:
     steps = aging.pruning(3)
-    next(steps)
+    while next(steps) is None:
+        pass
     steps.close()
     assert not list(aging.root.glob(".staging-*"))
     assert len(stored(aging)) == 5
+
+
+def test_what_becomes_active_while_it_looks_stays(aging: ModelStore, versions: list[str]) -> None:
+    steps = aging.pruning(3)
+    next(steps)
+    aging.activate(versions[2])
+    assert set(steps) == {None}
+    assert len(stored(aging)) == 6

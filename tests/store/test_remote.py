@@ -253,3 +253,56 @@ def test_what_a_killed_writer_left_in_a_shared_folder_is_swept(tmp_path: Path, p
 def test_a_password_is_not_shown() -> None:
     assert shown("s3://key:secret@bucket/prefix") == "s3://bucket/prefix"
     assert shown("file:///mnt/models") == "file:///mnt/models"
+
+
+def test_a_version_that_another_takes_for_a_remainder_while_it_is_uploaded_is_uploaded_again(
+    one: Machine, other: Machine, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = publish(one.store).version
+    later = publish(other.store).version
+    put = one.remote._files.put_file
+    pruned: list[str] = []
+
+    def put_file(*arguments: object) -> None:
+        put(*arguments)
+        if not pruned:
+            monkeypatch.setattr(one.remote._files, "put_file", put)  # which both may have
+            other.activate(later)
+            pruned.extend({version, later} - {*other.remote._folders()})
+
+    monkeypatch.setattr(one.remote._files, "put_file", put_file)
+    one.activate(version)
+    assert pruned == [version]
+    assert other.mirror.look() == version
+    assert list(other.store.verify(version))
+
+
+def test_what_is_removed_whenever_it_is_uploaded_is_an_error(
+    one: Machine, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = publish(one.store).version
+    monkeypatch.setattr(one.remote, "_is_whole", lambda _described: False)
+    with pytest.raises(StoreUnavailable, match="files of it that others have removed"):
+        one.remote.push(version)
+
+
+def test_two_that_prune_at_once_do_not_disturb_each_other(
+    one: Machine, other: Machine, publish: Publish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = [publish(one.store).version for _ in range(4)]
+    for version in versions:
+        one.activate(version)
+    has = one.remote._has
+
+    def another_is_faster(version: str) -> bool:
+        found = has(version)
+        monkeypatch.setattr(one.remote, "_has", has)
+        other.remote.prune(1)
+        return found
+
+    kept = one.remote.versions()
+    monkeypatch.setattr(one.remote, "versions", lambda: kept)
+    monkeypatch.setattr(one.remote, "_has", another_is_faster)
+    assert one.remote.prune(1) == [versions[1], versions[0]]
+    monkeypatch.undo()
+    assert one.remote.versions() == [versions[3], versions[2]]

@@ -1,4 +1,5 @@
-"""A real worker, over real pipes, on a small world; one trained home is made once and copied."""
+"""A real worker, over real pipes, on a small world, of which one trained home is made once and copied; and a service
+without pipes, on a store with two small versions."""
 
 from __future__ import annotations
 
@@ -7,12 +8,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from port_worker.fixture.database import write_world
 from port_worker.host import WorkerHost, worker_command
+from port_worker.service import Service
+from port_worker.store.models import ModelStore
+from protocol.messages import Message
+from tests.worker.clock import Clock
+from tests.worker.two_versions import started, two_activated
 
 Start = Callable[..., WorkerHost]
+
+
+def seconds_burnt(worker: WorkerHost) -> float:
+    """What a worker has taken of a processor so far."""
+    times = psutil.Process(worker.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +72,33 @@ def shared_worker(trained_home: Path) -> Iterator[WorkerHost]:
     """One worker for many tests, each of which leaves it as it was."""
     with WorkerHost.start(worker_command(trained_home)) as worker:
         yield worker
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """Empty, but for what `versions` puts there."""
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def versions(store: ModelStore) -> list[str]:
+    """Two; the second is active."""
+    return two_activated(store)
+
+
+@pytest.fixture
+def sent() -> list[Message]:
+    """What the service has sent since its hello."""
+    return []
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The service's."""
+    return Clock()
+
+
+@pytest.fixture
+def service(tmp_path: Path, versions: list[str], sent: list[Message], clock: Clock) -> Service:
+    """Serves the second version."""
+    return started(tmp_path, sent, clock)

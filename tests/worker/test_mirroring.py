@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import select
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from port_worker.host import WorkerError, WorkerHost
 from port_worker.mirroring.messages import Look, Outcome, Publish, Pull, Setup, decode, encode
 from port_worker.mirroring.process import Mirroring
-from port_worker.serving.steps import finish
+from port_worker.serving.steps import Steps, finish
 from port_worker.store.errors import StoreUnavailable, UnknownVersion
 from port_worker.store.models import ModelStore
-from protocol.messages import Event, Message
+from protocol.messages import Event, Message, Ok
 from tests.worker.clock import Clock
-from tests.worker.conftest import Start
-from tests.worker.two_versions import publish, started, two_activated, work
+from tests.worker.conftest import Start, seconds_burnt
+from tests.worker.two_versions import ask, publish, started, tell, two_activated, work
 
 
 @pytest.fixture
@@ -127,17 +127,12 @@ def test_a_mirror_that_is_killed_in_the_midst_of_it_is_started_again_and_leaves_
 ) -> None:
     start(tmp_path / "one").close()
     cache = ModelStore(tmp_path / "other" / "models")
-    for steps in range(1, 500, 40):  # later and later in its course
-        request = mirroring.look(30.0)
-        try:
-            for _ in range(steps):
-                next(request)
-        except StopIteration:
+    for milliseconds in range(1, 500, 40):  # later and later in its course
+        if ended_within(mirroring.look(30.0), milliseconds / 1000):
             break
         assert mirroring._process is not None
-        os.kill(mirroring._process.pid, signal.SIGKILL)
-        with suppress(StoreUnavailable):  # unless it had just answered
-            finish(request)
+        mirroring._process.kill()
+        mirroring._process.wait()
         cache.sweep_staging()
         active = cache.active()
         assert active in (None, versions[1])
@@ -146,6 +141,115 @@ def test_a_mirror_that_is_killed_in_the_midst_of_it_is_started_again_and_leaves_
     finish(mirroring.look(30.0))
     assert cache.active() == versions[1]
     list(cache.verify(versions[1]))
+
+
+def ended_within(request: Steps[None], seconds: float) -> bool:
+    """Whether a request had its answer by then; else it is given up."""
+    until = time.monotonic() + seconds
+    for _step in request:
+        if time.monotonic() >= until:
+            request.close()
+            return False
+        time.sleep(0.001)
+    return True
+
+
+_SLOW = """
+import json, sys, time
+sys.stdin.readline()
+for line in sys.stdin:
+    time.sleep(0.3)
+    outcome = {"kind": "Outcome", "number": json.loads(line)["number"]}
+    sys.stdout.write(json.dumps(outcome) + chr(10))  # in one piece
+    sys.stdout.flush()
+"""
+
+
+def slow(tmp_path: Path) -> Mirroring:
+    """Each answer takes 0.3 s."""
+    return Mirroring(Setup("file:///x", str(tmp_path), 5, 0.0), command=(sys.executable, "-c", _SLOW))
+
+
+def waits(mirroring: Mirroring) -> tuple[int | None, float]:
+    return mirroring.fd, mirroring.until
+
+
+def test_what_a_request_waits_on_is_readable_when_its_answer_is_there(tmp_path: Path) -> None:
+    mirroring = slow(tmp_path)
+    assert waits(mirroring) == (None, float("inf"))
+    request = mirroring.look(30.0)
+    next(request)
+    assert mirroring.fd is not None
+    assert mirroring.until < time.monotonic() + 30.0
+    assert select.select([mirroring.fd], [], [], 0.0)[0] == []
+    next(request)  # which waits for nothing
+    assert select.select([mirroring.fd], [], [], 30.0)[0] == [mirroring.fd]
+    assert list(request) == []
+    assert waits(mirroring) == (None, float("inf"))
+    request = mirroring.look(30.0)
+    next(request)
+    request.close()
+    assert waits(mirroring) == (None, float("inf"))
+    mirroring.close()
+
+
+def test_a_start_waits_without_burning_a_core(tmp_path: Path) -> None:
+    mirroring = slow(tmp_path)
+    began, burnt = time.monotonic(), time.process_time()
+    mirroring.catch_up(30.0)
+    assert time.monotonic() - began >= 0.3
+    assert time.process_time() - burnt < 0.1
+    with pytest.raises(StoreUnavailable, match=r"an answer within 0\.05 s"):
+        mirroring.catch_up(0.05)
+    mirroring.close()
+
+
+def mirror_of(worker: WorkerHost) -> psutil.Process:
+    [mirror] = psutil.Process(worker.pid).children()
+    return mirror
+
+
+def test_while_a_swap_waits_for_its_mirror_calls_are_answered_and_no_core_is_burnt(
+    start: Start, tmp_path: Path, shared: Path, versions: list[str]
+) -> None:
+    worker = start(tmp_path / "one")
+    assert model(worker) == versions[1]
+    mirror = mirror_of(worker)
+    mirror.suspend()
+    asked = worker.send_call("rollback")
+    assert model(worker) == versions[1]
+    burnt = seconds_burnt(worker)
+    time.sleep(1.0)  # which is ten looks of the watch
+    assert seconds_burnt(worker) - burnt < 0.2
+    assert model(worker) == versions[1]
+    mirror.resume()
+    began = time.monotonic()
+    while not any(isinstance(one, Ok) and one.id == asked for one in worker.poll(30.0)):
+        assert time.monotonic() < began + 30.0
+    assert model(worker) == versions[0]
+
+
+def test_a_swap_that_waits_for_its_mirror_leaves_the_service_at_rest_until_it_speaks(
+    tmp_path: Path, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("port_worker.mirroring.process.MIRROR", (sys.executable, "-c", _SLOW))
+    sent: list[Message] = []
+    clock = Clock()
+    service = started(tmp_path / "one", sent, clock, PORT_WORKER_STORE=f"file://{tmp_path}/shared")
+    assert service.swap_fd is None
+    tell(service, (1, "rollback", {}))
+    work(service)
+    assert service.swap_fd is not None
+    assert sent == []
+    clock.now += 9.0
+    work(service)
+    assert service.wakes_at == 110.0  # when the wait ends; the watch, who looks each 5 s, waits for that
+    assert ask(service, sent, "ping") == "pong"
+    assert select.select([service.swap_fd], [], [], 30.0)[0]
+    work(service)
+    assert service.swap_fd is None
+    assert [type(one) for one in sent] == [Event, Ok]
+    service.close()
 
 
 def test_errors_come_through_as_what_they_are(shared: Path, mirroring: Mirroring) -> None:

@@ -21,11 +21,6 @@ from protocol.messages import Call, ErrorReply, Hello, Message, Ok, to_payload
 
 
 @pytest.fixture
-def sent() -> list[Message]:
-    return []
-
-
-@pytest.fixture
 def service(trained_home: Path, sent: list[Message]) -> Service:
     made = Service(settings(home=trained_home, environ={}), sent.append)
     made.open()
@@ -76,12 +71,11 @@ def test_a_score_that_cannot_be_sent_is_an_error_for_its_caller(
     }
 
 
-def test_no_collection_walks_what_a_model_is_made_of(trained_home: Path, sent: list[Message]) -> None:
+def test_a_collection_walks_little_more_than_the_model(trained_home: Path, sent: list[Message]) -> None:
     made = Service(settings(home=trained_home, environ={}), sent.append)
-    gc.unfreeze()
     try:
         made.open()
-        assert gc.get_freeze_count() > 0
+        assert len(gc.get_objects()) < 10_000 < gc.get_freeze_count()
     finally:
         gc.unfreeze()
 

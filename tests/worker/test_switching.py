@@ -22,32 +22,7 @@ from port_worker.store.models import ModelStore
 from protocol.messages import Call, Cancel, ErrorReply, Event, Message, Ok, plain, to_payload
 from tests.models import catalogue_arrays, publish_embedding
 from tests.worker.clock import Clock
-from tests.worker.two_versions import ask, publish, started, tell, two_activated, work
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    return two_activated(store)
-
-
-@pytest.fixture
-def sent() -> list[Message]:
-    return []
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def service(tmp_path: Path, versions: list[str], sent: list[Message], clock: Clock) -> Service:
-    return started(tmp_path, sent, clock)
+from tests.worker.two_versions import ask, publish, started, tell, work
 
 
 def answer_bytes(service: Service, sent: list[Message]) -> list[bytes]:
@@ -113,6 +88,21 @@ def test_the_old_model_is_released(service: Service, sent: list[Message], versio
         ask(service, sent, "rollback")
         assert old() is None
         assert vectors() is None
+    finally:
+        gc.enable()
+
+
+def test_what_of_the_old_model_is_in_a_cycle_is_released_after_the_swap(
+    service: Service, sent: list[Message], versions: list[str]
+) -> None:
+    in_a_cycle: dict[str, Any] = {"recommender": service._model.serving.recommender}
+    in_a_cycle["cycle"] = in_a_cycle
+    old = weakref.ref(service._model.serving.recommender)
+    del in_a_cycle
+    gc.disable()
+    try:
+        ask(service, sent, "rollback")
+        assert old() is None
     finally:
         gc.enable()
 

@@ -13,32 +13,7 @@ from port_worker.watching import Watch
 from protocol.messages import Event, Message, plain
 from tests.worker.clock import Clock
 from tests.worker.conftest import Start
-from tests.worker.two_versions import ask, publish, started, two_activated, work
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    return two_activated(store)
-
-
-@pytest.fixture
-def sent() -> list[Message]:
-    return []
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def service(tmp_path: Path, versions: list[str], sent: list[Message], clock: Clock) -> Service:
-    return started(tmp_path, sent, clock)
+from tests.worker.two_versions import ask, publish, started, work
 
 
 def events(sent: list[Message]) -> list[tuple[str, str]]:

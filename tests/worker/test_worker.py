@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from protocol.etf import decode, encode
 from protocol.framing import FrameReader, frame
 from protocol.limits import MAX_FRAME_BYTES
 from protocol.messages import Ok, plain
-from tests.worker.conftest import Start
+from tests.worker.conftest import Start, seconds_burnt
 
 
 def raw(worker: WorkerHost, term: object) -> Any:
@@ -255,6 +256,21 @@ def test_a_host_that_reads_late_gets_every_answer(start: Start, trained_home: Pa
         while waiting:
             waiting -= {one.id for one in worker.poll(30.0) if isinstance(one, Ok)}
     assert worker.call("status", timeout=10)["answered"] == rounds * in_flight
+
+
+def test_a_host_that_does_not_read_burns_no_core(
+    start: Start, trained_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT_WORKER_WATCH_SECONDS", "0.1")  # what is due meanwhile waits for the host
+    worker = start(trained_home)
+    waiting = {worker.send_call("recommend", {"user": "nobody", "n": 80}) for _ in range(4_000)}
+    before = -1.0
+    while (burnt := seconds_burnt(worker)) != before and burnt < 10.0:
+        before = burnt
+        time.sleep(0.5)
+    assert burnt == before
+    while waiting:
+        waiting -= {one.id for one in worker.poll(30.0) if isinstance(one, Ok)}
 
 
 def test_a_home_that_cannot_be_used_is_said_in_a_line(tmp_path: Path) -> None:
