@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from port_worker.bench.prepare import retrain_args
 from port_worker.fixture.database import write_world
 from port_worker.host import WorkerHost
 from tests.bench.programs import Bench, LightBench, light_command
@@ -24,7 +25,7 @@ def trained_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home.mkdir()
     write_world(home / "world.sqlite", users=60, items=80, visits=1500)
     with WorkerHost.start(light_command(home, fixture=True), env=ENVIRONMENT) as worker:
-        worker.call("retrain", {"activate": "force"}, timeout=120)
+        worker.call("retrain", retrain_args(None, "force"), timeout=120)
     return home
 
 

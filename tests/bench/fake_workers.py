@@ -137,3 +137,9 @@ def of_stage(load: Load, place: int) -> Cell:
 def milliseconds(counts: dict[int, int]) -> list[float]:
     """Every latency, ascending."""
     return [us / 1e3 for us in sorted(counts) for _ in range(counts[us])]
+
+
+def outcomes_of(load: Load) -> dict[str, int]:
+    """Calls by what became of them."""
+    cell = total(load)
+    return {"ok": cell.ok, **cell.errors}

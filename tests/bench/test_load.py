@@ -6,7 +6,7 @@ import pytest
 
 from port_worker.bench.histogram import histogram_of, latency_ms
 from port_worker.bench.incidents import Incident, Running
-from port_worker.bench.load import UNSENT_LIMIT_BYTES, Load
+from port_worker.bench.load import UNSENT_LIMIT_BYTES
 from port_worker.bench.percentile import counted_percentile
 from port_worker.bench.stages import NEVER, NS, Stage
 from tests.bench.fake_workers import (
@@ -17,6 +17,7 @@ from tests.bench.fake_workers import (
     milliseconds,
     of_stage,
     open_loop,
+    outcomes_of,
     steady,
     total,
 )
@@ -26,16 +27,11 @@ def two_ms(_k: int, _now: int) -> int:
     return 2 * MS
 
 
-def outcomes(load: Load) -> dict[str, int]:
-    cell = total(load)
-    return {"ok": cell.ok, **cell.errors}
-
-
 def test_a_steady_worker_is_measured_as_it_is() -> None:
     workers = FakeWorkers(two_ms)
     load = drive(workers, steady(100.0, 1.0, warmup_s=0.5))
     assert len(workers.sent) == 150
-    assert outcomes(load) == {"ok": 100}
+    assert outcomes_of(load) == {"ok": 100}
     assert milliseconds(total(load).corrected) == pytest.approx([2.0] * 100, abs=0.05)
     assert total(load).sources == {"model": 100}
     assert (load.sent, load.answered, load.errors) == (150, 150, 0)
@@ -115,7 +111,7 @@ def test_errors_are_counted_by_code_and_have_no_latency() -> None:
     workers = FakeWorkers(two_ms)
     workers.failing = dict.fromkeys(range(0, 50, 10), "overloaded") | {1: "internal"}
     load = drive(workers, steady(50.0, 1.0))
-    assert outcomes(load) == {"ok": 44, "overloaded": 5, "internal": 1}
+    assert outcomes_of(load) == {"ok": 44, "overloaded": 5, "internal": 1}
     assert len(milliseconds(total(load).corrected)) == 44
     assert [second.errors for second in load.recorder.seconds] == [6]
 
@@ -123,7 +119,7 @@ def test_errors_are_counted_by_code_and_have_no_latency() -> None:
 def test_silence_ends_after_the_grace() -> None:
     workers = FakeWorkers(lambda k, _now: MS if k < 30 else None)
     load = drive(workers, steady(50.0, 1.0))
-    assert outcomes(load) == {"ok": 30, "no_answer": 20}
+    assert outcomes_of(load) == {"ok": 30, "no_answer": 20}
     assert workers.now == pytest.approx(6 * NS, abs=NS)
 
 
@@ -137,7 +133,7 @@ def test_a_call_that_outlives_its_deadline_is_given_up_while_others_go_on() -> N
     """One of the first second is never answered; it does not hold the rest up, and a late answer is nobody's."""
     workers = FakeWorkers(lambda k, _now: 4 * NS if k == 5 else MS)
     load = drive(workers, steady(10.0, 6.0), deadline_ms=500)
-    assert outcomes(load) == {"ok": 59, "no_answer": 1}
+    assert outcomes_of(load) == {"ok": 59, "no_answer": 1}
     assert [call.deadline_ms for _, _, call in workers.sent] == [500] * 60
     assert max(milliseconds(total(load).corrected)) < 5
 
@@ -147,7 +143,7 @@ def test_a_worker_that_does_not_read_is_not_fed() -> None:
     workers.unsent[0] = UNSENT_LIMIT_BYTES + 1
     load = drive(workers, steady(50.0, 1.0, warmup_s=0.1))
     assert workers.sent == []
-    assert outcomes(load) == {"ok": 0, "not_sent": 50}
+    assert outcomes_of(load) == {"ok": 0, "not_sent": 50}
     assert total(load).not_sent == 50
 
 
@@ -155,7 +151,7 @@ def test_death_settles_what_was_in_flight_and_what_was_to_come() -> None:
     workers = FakeWorkers(lambda _k, now: MS if now < 400 * MS else None)
     workers.dies_at[0] = 600 * MS
     load = drive(workers, steady(50.0, 1.0, warmup_s=0.2))
-    found = outcomes(load)
+    found = outcomes_of(load)
     assert found.keys() == {"ok", "worker_gone", "not_sent"}
     assert found["ok"] == 10
     assert found["worker_gone"] == pytest.approx(10, abs=1)
@@ -165,7 +161,7 @@ def test_death_settles_what_was_in_flight_and_what_was_to_come() -> None:
 def test_death_in_the_warm_up_leaves_the_whole_window_unsent() -> None:
     workers = FakeWorkers(two_ms)
     workers.dies_at[0] = 1
-    assert outcomes(drive(workers, steady(50.0, 1.0, warmup_s=0.2))) == {"ok": 0, "not_sent": 50}
+    assert outcomes_of(drive(workers, steady(50.0, 1.0, warmup_s=0.2))) == {"ok": 0, "not_sent": 50}
 
 
 def test_death_ends_a_stage_without_an_end() -> None:
@@ -180,7 +176,7 @@ def test_a_worker_that_comes_back_is_driven_again() -> None:
     workers = FakeWorkers(two_ms)
     workers.dies_at[0], workers.returns_at[0] = 400 * MS, 600 * MS
     load = drive(workers, steady(100.0, 1.0))
-    found = outcomes(load)
+    found = outcomes_of(load)
     assert found["not_sent"] == pytest.approx(20, abs=2)
     assert found["ok"] == pytest.approx(80, abs=2)
 
@@ -219,13 +215,13 @@ def test_a_closed_loop_offers_nothing_while_nobody_is_there() -> None:
     workers = FakeWorkers(lambda _k, _now: 10 * MS)
     workers.dies_at[0], workers.returns_at[0] = 200 * MS, 700 * MS
     load = drive(workers, closed_loop(2, 1.0))
-    assert outcomes(load) == {"ok": pytest.approx(100, abs=4), "worker_gone": 2}
+    assert outcomes_of(load) == {"ok": pytest.approx(100, abs=4), "worker_gone": 2}
 
 
 def test_a_closed_loop_ends_with_its_last_worker() -> None:
     workers = FakeWorkers(lambda _k, _now: 10 * MS)
     workers.dies_at[0] = 105 * MS
-    assert outcomes(drive(workers, closed_loop(2, 1.0))) == {"ok": 20, "worker_gone": 2}
+    assert outcomes_of(drive(workers, closed_loop(2, 1.0))) == {"ok": 20, "worker_gone": 2}
 
 
 def test_seconds_count_from_the_end_of_the_warm_up_by_when_calls_were_due() -> None:

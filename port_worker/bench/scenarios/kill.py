@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from port_worker.bench.fleet import Fleet
 from port_worker.bench.goals import at_most
 from port_worker.bench.incidents import Incident, Running
 from port_worker.bench.plan import Plan, steady_stages
@@ -24,6 +23,16 @@ _LATEST = 0.6
 """Each kill is in a slot of the run of its own, within this share of it, so that there is time to recover."""
 
 _AGAIN_NS = 50_000_000
+
+
+class Mortals(Protocol):
+    """What is killed: a `Fleet`."""
+
+    def __len__(self) -> int:
+        """How many places it has."""
+
+    def kill(self, worker: int) -> bool:
+        """Kill the worker at that place; returns whether there was one that was ready."""
 
 
 @dataclass
@@ -45,7 +54,7 @@ class Kill:
 class Killing(Incident):
     """Kills a worker, chosen at random, at each of `times_ns` from the start of what is measured."""
 
-    fleet: Fleet
+    fleet: Mortals
     times_ns: list[int]
     choices: random.Random
     kills: list[Kill] = field(default_factory=list)
@@ -57,14 +66,15 @@ class Killing(Incident):
         return self._again_ns if self.times_ns else NEVER
 
     def act(self, run: Running, now_ns: int) -> None:
-        """As `Incident`; a worker that is just starting is left to it, and killed a little later."""
+        """As `Incident`; a worker that has not answered since its start is left to it, and killed a little later."""
         self.measured_from_ns = run.timeline.measured_from_ns
         due_ns = self.measured_from_ns + self.times_ns[0]
         if self.measured_from_ns == NEVER or now_ns < due_ns:
             self._again_ns = min(due_ns, now_ns + _AGAIN_NS)
             return
         worker = self.choices.randrange(len(self.fleet))
-        if not self.fleet.kill(worker):
+        recovers = any(kill.worker == worker and kill.recovered_ns is None for kill in self.kills)
+        if recovers or not self.fleet.kill(worker):
             self._again_ns = now_ns + _AGAIN_NS
             return
         self.times_ns.pop(0)
