@@ -1,19 +1,20 @@
-"""A phase as objectives ask for it."""
+"""What a scenario found, as objectives ask for it."""
 
 from __future__ import annotations
 
-from port_worker.bench.measured import Measured, MeasuredPhase
-from port_worker.bench.phases import phase_facts
+from collections.abc import Mapping
+from typing import Any
+
 from port_worker.bench.slo import Observed
 
 
-def observed(phase: MeasuredPhase, _measured: Measured) -> Observed:
-    """What an objective is judged by."""
-    facts = phase_facts(phase)
+def observed(scenario: Mapping[str, Any]) -> Observed:
+    """What objectives are judged by: the total of a scenario of a report."""
+    total = scenario["total"]
     return Observed(
-        latency_ms=facts["latency_ms"] or {},
-        errors=facts["errors"],
-        error_rate=facts["error_rate"],
-        rate=facts["rate_achieved"],
-        rate_offered=facts["rate_offered"],
+        latency_ms=total["latency_ms"] or {},
+        errors=total["errors"],
+        error_rate=total["error_rate"],
+        rate=total["rate_achieved"],
+        rate_offered=total["rate_offered"] or total["rate_achieved"] or 1.0,
     )

@@ -95,7 +95,7 @@ class DriverLoad:
 class Measured:
     """All of one run. `began_s` is when its measured part began, by the monotonic clock; rows are by second from then.
 
-    `workers`: what is known of each, as a report has it.
+    `workers`: what is known of each, as a report has it. `findings`: what this driver alone knows.
     """
 
     began_s: float
@@ -104,6 +104,7 @@ class Measured:
     marks: list[Mark]
     driver: DriverLoad
     workers: list[dict[str, Any]]
+    findings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def limited(self) -> bool:
@@ -125,7 +126,7 @@ def joined(runs: Sequence[Measured]) -> Measured:
     lags = summed(Cell(corrected=run.driver.lags) for run in runs).corrected
     driver = DriverLoad(lags, max(run.driver.busy for run in runs))
     phases = [phase for run in runs for phase in run.phases]
-    return Measured(first.began_s, phases, rows, marks, driver, _workers(runs))
+    return Measured(first.began_s, phases, rows, marks, driver, _workers(runs), runs[-1].findings)
 
 
 def _workers(runs: Sequence[Measured]) -> list[dict[str, Any]]:

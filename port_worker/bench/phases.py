@@ -10,10 +10,11 @@ from port_worker.bench.measured import Measured, MeasuredPhase, Row
 from port_worker.bench.recording import Cell, Counts, summed
 
 
-def phase_facts(phase: MeasuredPhase) -> dict[str, Any]:
+def phase_facts(phase: MeasuredPhase, *, closed: bool = False) -> dict[str, Any]:
     """Counts, rates in calls a second, shares 0..1, and latencies, which are None where nothing was answered.
 
-    `errors` counts every call that was due and has no good answer, those that were never sent among them.
+    A `closed` loop offers no rate. `errors` counts every call that was due and has no good answer, those that were
+    never sent among them.
     """
     cell = phase.total
     corrected, uncorrected = _latencies(cell.corrected), _latencies(cell.uncorrected)
@@ -27,14 +28,18 @@ def phase_facts(phase: MeasuredPhase) -> dict[str, Any]:
         "errors": cell.failed,
         "errors_by_code": dict(sorted(cell.errors.items())),
         "error_rate": cell.failed / cell.offered if cell.offered else 0.0,
-        "rate_offered": cell.offered / phase.scheduled_s if phase.scheduled_s > 0 else 0.0,
-        "rate_achieved": cell.ok / phase.duration_s if phase.duration_s > 0 else 0.0,
+        "rate_offered": None if closed else _rate(cell.offered, phase.scheduled_s),
+        "rate_achieved": _rate(cell.ok, phase.duration_s),
         "latency_ms": corrected["latency_ms"],
         "uncorrected_ms": uncorrected["latency_ms"],
         "answers_by_source": dict(sorted(cell.sources.items())),
         "histogram": corrected["histogram"],
         "uncorrected_histogram": uncorrected["histogram"],
     }
+
+
+def _rate(calls: int, seconds: float) -> float:
+    return calls / seconds if seconds > 0 else 0.0
 
 
 def _latencies(counts: Counts) -> dict[str, Any]:
@@ -54,12 +59,12 @@ def total_phase(phases: Sequence[MeasuredPhase]) -> MeasuredPhase:
     return MeasuredPhase("total", scheduled_s, scheduled_s + waited_s, cells)
 
 
-def facts_by_op(total: MeasuredPhase) -> dict[str, Any]:
+def facts_by_op(total: MeasuredPhase, *, closed: bool = False) -> dict[str, Any]:
     """A phase for each operation, where there are several."""
     if len(total.cells) < 2:
         return {}
     return {
-        op: phase_facts(MeasuredPhase(op, total.scheduled_s, total.duration_s, {op: cell}))
+        op: phase_facts(MeasuredPhase(op, total.scheduled_s, total.duration_s, {op: cell}), closed=closed)
         for op, cell in total.cells.items()
     }
 
@@ -71,13 +76,13 @@ def series_facts(rows: Sequence[Row]) -> dict[str, Any]:
     return {"interval_s": 1.0, "at_s": [float(place) for place in range(len(rows))], **columns}
 
 
-def measured_facts(measured: Measured) -> dict[str, Any]:
+def measured_facts(measured: Measured, *, closed: bool = False) -> dict[str, Any]:
     """What a scenario's report has of its runs."""
     total = total_phase(measured.phases)
     return {
-        "phases": [phase_facts(phase) for phase in measured.phases],
-        "total": phase_facts(total),
-        "by_op": facts_by_op(total),
+        "phases": [phase_facts(phase, closed=closed) for phase in measured.phases],
+        "total": phase_facts(total, closed=closed),
+        "by_op": facts_by_op(total, closed=closed),
         "series": series_facts(measured.rows),
         "marks": [{"at_s": mark.at_s, "text": mark.text} for mark in sorted(measured.marks, key=lambda one: one.at_s)],
         "driver_load": measured.driver.facts(),

@@ -34,7 +34,7 @@ def _load(scenario: Mapping[str, Any]) -> Table:
     for phase in (*scenario["phases"], *scenario["by_op"].values(), scenario["total"]):
         table.add_row(
             phase["name"],
-            f"{phase['rate_offered']:,.1f}",
+            "-" if phase["rate_offered"] is None else f"{phase['rate_offered']:,.1f}",
             f"{phase['rate_achieved']:,.1f}",
             f"{phase['ok']:,}",
             f"{phase['errors']:,}",

@@ -16,7 +16,7 @@ from port_worker.bench.fleet import Fleet, Link
 from port_worker.bench.judging import observed
 from port_worker.bench.live import Live
 from port_worker.bench.machine import machine
-from port_worker.bench.phases import measured_facts, phase_facts, total_phase
+from port_worker.bench.phases import measured_facts, phase_facts
 from port_worker.bench.plan import Options, World
 from port_worker.bench.progress import say
 from port_worker.bench.resolved import Chosen
@@ -76,10 +76,10 @@ class Suite:
         ) as fleet:
             self._prepare(fleet, options)
             found = self._found(chosen, fleet)
-        judged = found.judged or total_phase(found.measured.phases)
-        seen = observed(judged, found.measured)
-        verdicts = [{"scenario": chosen.name, **asdict(one.judge(seen))} for one in chosen.judged_by]
-        return _scenario_facts(chosen, self._args.driver, found), verdicts
+        facts = _scenario_facts(chosen, self._args.driver, found)
+        judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
+        verdicts = [{"scenario": chosen.name, **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
+        return facts, verdicts
 
     def _prepare(self, fleet: Fleet, options: Options) -> None:
         """A model, whom to ask about, and who is measured: as the first worker has it."""
@@ -99,7 +99,7 @@ class Suite:
             options=chosen.options,
             own=chosen.own,
             world=self._world,
-            driver=self._driver(fleet),
+            driver=self._driver(fleet, chosen.options.codec),
             fleet=fleet,
             objectives=chosen.objectives,
             spawn=lambda: self._spawn(chosen.options.codec),
@@ -109,8 +109,15 @@ class Suite:
         assert isinstance(found, Found)
         return found
 
-    def _driver(self, fleet: Fleet) -> Driver:
-        return PythonDriver(fleet, self._live)
+    def _driver(self, fleet: Fleet, codec_name: str) -> Driver:
+        """The BEAM's starts workers of its own by the same command; the fleet is there to compare with."""
+        if self._args.driver == "python":
+            return PythonDriver(fleet, self._live)
+        command = prepare.command(self._home, self._args.source, codec_name)
+        driver: Driver = import_module("port_worker.bench.beam.driver").BeamDriver(
+            fleet, self._live, command, self._home
+        )
+        return driver
 
     def _spawn(self, name: str) -> Link:
         return Link.spawn(prepare.command(self._home, self._args.source, name), codec=codec(name))
@@ -124,7 +131,7 @@ def _worker(link: Link) -> dict[str, Any]:
 
 
 def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]:
-    facts = measured_facts(found.measured)
+    facts = measured_facts(found.measured, closed=chosen.options.closed)
     if found.total is not None:
         facts["total"] = {**phase_facts(found.total), "name": "total"}
     return {
@@ -132,6 +139,6 @@ def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]
         "driver": driver,
         "options": {**chosen.options.facts(), **chosen.own},
         **facts,
-        "findings": dict(found.findings),
+        "findings": {**found.measured.findings, **found.findings},
         "goals": [asdict(goal) for goal in found.goals],
     }

@@ -79,6 +79,7 @@ def test_a_closed_loop_is_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> 
     status, scenario = bench.scenario("--closed", "--in-flight", "2", delay_ms=10)
     assert status == cli.MET
     assert 50 <= scenario["total"]["ok"] <= 110
+    assert scenario["total"]["rate_offered"] is None
     assert scenario["total"]["uncorrected_ms"]["count"] == scenario["total"]["ok"]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from port_worker.bench import cli, prepare
 from port_worker.bench.fleet import Link
 from protocol.codec import ETF
 from tests.bench.programs import Bench, LightBench
+from tests.peers.stubs import ENVIRONMENT
 
 
 def met(scenario: dict[str, Any]) -> dict[str, bool | None]:
@@ -152,8 +155,31 @@ def test_boot(light_bench: LightBench) -> None:
     assert found["hello_ms"]["max"] < found["first_answer_ms"]["max"] == scenario["total"]["latency_ms"]["max"]
 
 
+def test_an_interrupt_ends_the_bench_and_its_workers(light_bench: LightBench) -> None:
+    command = [sys.executable, "-m", "port_worker", "bench", "--home", str(light_bench.folder), "--duration", "60"]
+    running = subprocess.Popen(
+        [*command, "--warmup", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert running.stderr is not None
+    while "calls a second" not in running.stderr.readline():
+        pass
+    running.send_signal(signal.SIGINT)
+    _shown, said = running.communicate(timeout=30)
+    assert running.returncode == cli.INTERRUPTED
+    assert "port-worker bench: interrupted" in said
+    assert str(light_bench.folder) not in processes()
+
+
+def processes() -> str:
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
 def test_nothing_is_left_running(light_bench: LightBench) -> None:
     """The workers that were killed, and those that came in their place, are gone with the bench."""
     light_bench.run("--scenario", "kill", "--duration", "1", "--count", "1")
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert str(light_bench.folder) not in listed
+    assert str(light_bench.folder) not in processes()

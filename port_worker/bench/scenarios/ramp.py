@@ -111,7 +111,7 @@ def _step(bench: Bench, rate: float) -> Step:
 
 
 def _breached(bench: Bench, phase: MeasuredPhase, measured: Measured) -> list[str]:
-    seen = observed(phase, measured)
+    seen = observed({"total": phase_facts(phase), "workers": measured.workers})
     found = [one.expression for one in bench.objectives if not one.judge(seen).met]
     total = phase.total
     kept_up = total.offered == 0 or total.ok / phase.duration_s >= KEEPS_UP * total.offered / phase.scheduled_s
