@@ -1,111 +1,42 @@
-"""`port-worker bench`: spawn a worker, load it at a constant rate, judge what it did."""
+"""`port-worker bench`: spawn workers, put a load on them, judge what they did."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from port_worker.bench import option_types as types
 from port_worker.bench.codec import cli as codec
 from port_worker.bench.output import check_writable, write_json
-from port_worker.bench.scenario import MOST_TIMES, SCENARIOS, TRAINED
+from port_worker.bench.scenarios.catalogue import ALL, DEFAULTS, SCENARIOS
 from port_worker.bench.serving import cli as serving
-from port_worker.bench.slo import DEFAULTS, parse
+from port_worker.bench.slo import DEFAULTS as OBJECTIVES
 from port_worker.bench.sources import cli as sources
 
-if TYPE_CHECKING:
-    from port_worker.bench.slo import Objective
-    from port_worker.bench.workload import Id
-    from port_worker.host import WorkerHost
-
 MET, UNUSABLE, NO_WORKER, BREACHED, INTERRUPTED = 0, 2, 3, 99, 130
+DRIVERS = ("python", "elixir")
 _CALLER_CODES = ("unknown_algorithm", "invalid_hyperparameter", "algorithm_unavailable", "training_unavailable")
+_OUTPUTS = ("json", "html", "hgrm")
 
-_EPILOG = """Exit status: 0 every --slo is met; 99 one is breached, a goal of the --scenario is, or the retrain
-failed; 2 unusable arguments or
-source; 3 no worker. Calls are sent at their due times whatever the worker does, and a latency runs from the due time to
-the answer."""
-
-
-def _number(least: float, most: float, *, above: bool = False) -> Callable[[str], float]:
-    """An option's type: a number in a range; `above` leaves the lower bound itself out."""
-    expected = f"expected a number {'above' if above else 'from'} {least:g} {'and at most' if above else 'to'} {most:g}"
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value <= most or (above and value == least):
-            raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
-        return value
-
-    return read
-
-
-def _integer(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
-        return value
-
-    return read
-
-
-def _objective(text: str) -> Objective:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+_EPILOG = """Exit status: 0 every --slo, and every goal of a scenario, is met; 99 one is breached; 2 unusable arguments
+or source; 3 no worker; 130 interrupted. In an open loop calls are sent at their due times whatever the worker does, and
+a latency runs from the due time to the answer; beside it stands, uncorrected, what a client would have recorded that
+waits for each answer before its next call. The --slo are judged on all that is measured, of a ramp at its knee; on
+kill, slow-reader and boot, which make faults or no load, only those that are given."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the program's options; imports nothing but the standard library."""
-    parser.description = "Spawn a worker, ask it for recommendations at a constant rate (open loop), judge the answers."
+    parser.description = f"Spawn workers, put a load on them, judge the answers. Scenarios:\n{_scenarios()}"
     parser.epilog = _EPILOG
-    add = parser.add_argument
-    add("--rate", metavar="R", type=_number(0, 1e6, above=True), default=200.0, help="calls a second (default: 200)")
-    add(
-        "--duration",
-        metavar="S",
-        type=_number(0, 86400, above=True),
-        default=15.0,
-        help="seconds measured (default 15)",
-    )
-    add("--warmup", metavar="S", type=_number(0, 3600), default=2.0, help="seconds before, not measured (default: 2)")
-    add("--n", metavar="N", type=_integer(1, 10_000), default=10, help="items to ask for (default: 10)")
-    add("--users", metavar="N", type=_integer(1, 10_000_000), default=1000, help="distinct known users (default: 1000)")
-    add("--cold", metavar="SHARE", type=_number(0, 1), default=0.0, help="share of unknown users, 0 to 1 (default: 0)")
-    add("--seed", metavar="S", type=_integer(0, 2**63 - 1), default=7, help="of the choice of users (default: 7)")
-    add("--deadline", metavar="MS", type=_integer(1, 86_400_000), help="deadline sent with each call (default: none)")
-    add(
-        "--retrain",
-        metavar="NAME",
-        nargs="?",
-        const="",
-        help="train NAME in the middle (default: as --algorithm); the run is longer by the time that this takes",
-    )
-    add(
-        "--scenario",
-        choices=SCENARIOS,
-        help=f"retrain: while the worker serves, {TRAINED} (or what --retrain names) is trained and only stored; "
-        f"p99 may be {MOST_TIMES:g} times that before, and nothing may fail",
-    )
-    add("--algorithm", metavar="NAME", help="train this if another is active, and in --retrain (default: the worker's)")
-    add("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
-    add("--source", metavar="SPEC", help="sqlite:, csv: or parquet:PATH, or a path (default: the seeded world)")
-    add("--codec", choices=("etf", "msgpack"), default="etf", help="how terms are written as bytes (default: etf)")
-    add("--slo", metavar="EXPR", type=_objective, action="append",
-        help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
-        .replace("%", "%%"))  # fmt: skip
-    add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    _add_load(parser)
+    _add_calls(parser)
+    _add_scenario(parser)
+    _add_surroundings(parser)
     others = parser.add_subparsers(metavar="codec | serving | sources", title="other benches")
     codec_bench = others.add_parser(
         "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
@@ -120,18 +51,101 @@ def configure(parser: argparse.ArgumentParser) -> None:
     sources_bench.set_defaults(run=sources.run)
 
 
+def _scenarios() -> str:
+    """Each with what it does and its own defaults, for `--help`."""
+    import textwrap
+
+    lines = []
+    for name, entry in SCENARIOS.items():
+        own = ", ".join(f"--{option} {_shown(value)}" for option, value in entry.defaults.items())
+        about = f"{entry.about} ({own})" if own else entry.about
+        lines += textwrap.wrap(about, 100, initial_indent=f"  {name:<13}", subsequent_indent=" " * 15)
+    return "\n".join([*lines, f"  {ALL:<13}every one of them, shorter, as one report"])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _default(option: str) -> str:
+    value = DEFAULTS[option]
+    return f"(default: {_shown(value)})"
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("load").add_argument
+    add("--rate", metavar="R", type=types.number(0, 1e6, above=True), help=f"calls a second {_default('rate')}")
+    arrivals = "at equal distances, or as users who know nothing of each other call (default: constant)"
+    add("--arrivals", choices=("constant", "poisson"), help=arrivals)
+    add("--closed", action="store_true", help="a closed loop instead: an answer lets the next call go")
+    in_flight = f"calls at a time of --closed {_default('in_flight')}"
+    add("--in-flight", metavar="K", type=types.integer(1, 4096), help=in_flight)
+    duration = f"seconds measured {_default('duration')}"
+    add("--duration", metavar="S", type=types.number(0, 604800, above=True), help=duration)
+    warmup = f"seconds before, not measured {_default('warmup')}"
+    add("--warmup", metavar="S", type=types.number(0, 3600), help=warmup)
+    workers = "worker processes, driven by this one; a call goes to that with the fewest in flight (default: 1)"
+    add("--workers", metavar="N", type=types.integer(1, 256), help=workers)
+    add("--driver", choices=DRIVERS, default=DRIVERS[0], help="what makes the load (default: python)")
+
+
+def _add_calls(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("calls").add_argument
+    users = "whom of the known users: uniform, zipf:EXPONENT (the most active most often), or a file with one id a line"
+    add("--users", metavar="HOW", type=types.users, help=f"{users} {_default('users')}")
+    known = f"the N most active users of the source {_default('known_users')}"
+    add("--known-users", metavar="N", type=types.integer(1, 10_000_000), help=known)
+    add("--cold", metavar="SHARE", type=types.share(), help="of calls about unknown users: 5%% or 0.05 (default: 0)")
+    mix = f"of {', '.join(types.OPERATIONS)}; batch is recommend_many for 100 users (default: recommend=1)"
+    add("--mix", metavar="OP=SHARE,...", type=types.mix, help=mix)
+    add("--n", metavar="N", type=types.integer(1, 10_000), help=f"items to ask for {_default('n')}")
+    add("--deadline", metavar="MS", type=types.integer(1, 86_400_000), help="sent with each call (default: none)")
+    payload = "bytes of ids to exclude that each call but score carries, one of 0,1k,16k at random (default: 0)"
+    add("--payload", metavar="SIZES", type=types.payload, help=payload)
+    add("--seed", metavar="S", type=types.integer(0, 2**63 - 1), help=f"of all choices {_default('seed')}")
+    add("--codec", choices=("etf", "msgpack"), help="how terms are written as bytes (default: etf)")
+
+
+def _add_scenario(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("scenario").add_argument
+    add("--scenario", choices=(*SCENARIOS, ALL), help="one of the above (default: steady)")
+    add("--precision", metavar="SHARE", type=types.share(0.001), help="of ramp: how far below a breach its knee may be")
+    add("--times", metavar="X", type=types.number(1, 1000, above=True), help="of burst: how many times the rate")
+    add("--retrain", metavar="NAME", help="of retrain: what is trained")
+    add("--activate", choices=("gated", "force", "never"), help="of retrain: whether it is to answer then")
+    add("--count", metavar="N", type=types.integer(1, 10_000), help="of kill: kills; of boot: spawns")
+    add("--pause", metavar="S", type=types.number(0, 3600, above=True), help="of slow-reader: seconds without reading")
+    add("--garbage", metavar="SHARE", type=types.share(above=True), help="of garbage: malformed frames a good one")
+    slo = "an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable"
+    defaults = ", ".join(OBJECTIVES).replace("%", "%%")
+    add("--slo", metavar="EXPR", type=types.objective, action="append", help=f"{slo} (default: {defaults})")
+
+
+def _add_surroundings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("surroundings").add_argument
+    add("--algorithm", metavar="NAME", help="train this first if another is active (default: the worker's)")
+    add("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
+    add("--source", metavar="SPEC", help="sqlite:, csv: or parquet:PATH, or a path (default: the seeded world)")
+    add("--json", metavar="FILE", help="write the report there; '-' is stdout, and the tables then go to stderr")
+    add("--html", metavar="FILE", help="write the report as one page")
+    add("--hgrm", metavar="FILE", help="write the latencies as HdrHistogram's percentile distribution")
+
+
 def run(args: argparse.Namespace) -> int:
     """Prepare, drive, report. Returns the exit status, which `--help` explains."""
+    from port_worker.bench.resolved import chosen
     from port_worker.config import settings
     from port_worker.host import HostError, WorkerError
     from port_worker.sources.errors import SourceError
 
     try:
+        plans = chosen(args)
         home = settings(args.home, args.source).home
         home.mkdir(parents=True, exist_ok=True)
-        check_writable(args.json)
-        summary = _drive(args, home)
-        _report(summary, args.json)
+        for output in _OUTPUTS:
+            check_writable(getattr(args, output))
+        report = _measured(args, home, plans)
+        _write(report, args)
     except (ValueError, OSError, SourceError) as error:
         return _refuse(UNUSABLE, str(error))
     except WorkerError as error:
@@ -141,86 +155,23 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(NO_WORKER, f"no worker: {error}")
     except KeyboardInterrupt:
         return _refuse(INTERRUPTED, "interrupted")
-    return MET if summary["slo_met"] and summary.get("goals_met", True) else BREACHED
+    return MET if report["met"] else BREACHED
 
 
-def _drive(args: argparse.Namespace, home: Path) -> dict[str, Any]:
-    from port_worker.bench import prepare
+def _measured(args: argparse.Namespace, home: Path, plans: Any) -> dict[str, Any]:
+    from port_worker.bench.suite import Suite
 
-    with prepare.start_worker(home, args.source, args.codec) as host:
-        users = prepare.known_users(home, args.source, args.users)
-        prepare.ensure_model(host, args.algorithm)
-        return _load(args, host, users)
+    return Suite(args, home, sys.argv[1:]).run(plans)
 
 
-def _load(args: argparse.Namespace, host: WorkerHost, users: list[Id]) -> dict[str, Any]:
-    from port_worker.bench import progress
-    from port_worker.bench.load import Load
-    from port_worker.bench.retraining import Retraining
-    from port_worker.bench.schedule import NS, Schedule
-    from port_worker.bench.summary import summarize
-    from port_worker.bench.workload import recommendations
-
-    schedule = Schedule(args.rate, args.warmup, args.duration)
-    half_ns = round((args.warmup + args.duration / 2) * NS)
-    asked = _retrain_args(args)
-    retraining = None if asked is None else Retraining(half_ns, asked)
-    watched = sys.stderr.isatty()
-    progress.say(f"{args.rate:g} calls a second for {args.duration:g} s, after a warm-up of {args.warmup:g} s")
-    load = Load(
-        host,
-        schedule,
-        recommendations(users, n=args.n, cold=args.cold, seed=args.seed),
-        deadline_ms=args.deadline,
-        retraining=retraining,
-        tick=progress.run_line if watched else progress.nothing,
-    )
-    measured = load.run()
-    if watched:
-        progress.end_run_line()
-    summary = summarize(measured, schedule, retraining, args.slo or [parse(text) for text in DEFAULTS])
-    workload = {"users": len(users), "n": args.n, "cold": args.cold, "seed": args.seed, "deadline_ms": args.deadline}
-    workload["codec"] = args.codec
-    judged = {} if args.scenario is None else _judged(summary)
-    return summary | judged | {"workload": workload, "worker": _worker(host)}
-
-
-def _retrain_args(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Of the retrain in the middle; None for none."""
-    from port_worker.bench.prepare import retrain_args
-
-    if args.scenario is not None:
-        return retrain_args(args.retrain or TRAINED, "never")
-    return None if args.retrain is None else retrain_args(args.retrain or args.algorithm)
-
-
-def _judged(summary: dict[str, Any]) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from port_worker.bench.goals import are_met
-    from port_worker.bench.scenario import goals
-
-    found = goals(summary)
-    return {"goals": [asdict(goal) for goal in found], "goals_met": are_met(found)}
-
-
-def _worker(host: WorkerHost) -> dict[str, Any] | None:
-    """What the worker says of itself after the run; None when it is not there to say it."""
-    from port_worker.host import HostError
-
-    try:
-        status = host.call("status", timeout=10.0)
-    except HostError:
-        return None
-    about = host.hello.get("worker", {})
-    return {"version": about.get("version"), "python": about.get("python"), **status}
-
-
-def _report(summary: dict[str, Any], path: str | None) -> None:
+def _write(report: dict[str, Any], args: argparse.Namespace) -> None:
     from port_worker.bench.report import show
 
-    show(summary, sys.stderr if path == "-" else sys.stdout)
-    write_json(summary, path)
+    show(report, sys.stderr if args.json == "-" else sys.stdout)
+    write_json(report, args.json)
+    for view in ("html", "hgrm"):
+        if (path := getattr(args, view)) is not None:
+            import_module(f"port_worker.bench.{view}").write(report, path)
 
 
 def _refuse(status: int, why: str) -> int:

@@ -1,222 +1,348 @@
 """The load itself: one thread that sends when a call is due, and reads answers while it waits.
 
-Open loop: calls are sent at their due times whatever the worker does, and a latency runs from the time that its call
-was *due*. A stall is so paid by every call that would have been sent in it ("coordinated omission" hides them).
+Calls are sent at their due times whatever the workers do, and a latency runs from the time that its call was *due*. A
+stall is so paid by every call that would have been sent in it. Beside it stands, "uncorrected", what a client would
+have recorded that sends no call before it has the answer to the one before: from the actual send, and of those calls
+alone that were due while it waited for none. A stall is one slow call to it ("coordinated omission").
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
-from port_worker.bench.calls import Calls, Phase
-from port_worker.bench.retraining import LIMIT_S, Retraining
-from port_worker.bench.schedule import NS, Schedule
+from port_worker.bench.arrivals import Pacing
+from port_worker.bench.incidents import Incident
+from port_worker.bench.recording import NO_ANSWER, NOT_SENT, WORKER_GONE, Cell, Recorder, Second
+from port_worker.bench.stages import NEVER, NS, Timeline
+from port_worker.bench.wire import Answer, AnswerReader, Prepared
 from port_worker.host import WorkerGone
-from protocol.messages import ErrorReply, Ok
 
 UNSENT_LIMIT_BYTES = 1 << 20
 """A worker that leaves so many bytes of calls unread is not sent more: those calls count as not sent."""
+
+ANSWER_GRACE_NS = NS
+"""How much longer than its deadline a call may take, in which the worker says that the deadline has passed."""
 
 _SPIN_S = 0.0002
 """The last part of a wait is spent polling: a process that sleeps wakes up some 0.1 ms late."""
 
 _LONGEST_WAIT_S = 0.25
-_TICK_NS = NS
 _LEAST_GRACE_NS = 5 * NS
+_TOGETHER = 32
+"""Calls that are sent before answers are read again, where many are due."""
+
+_QUIET_NS = 500_000
+_PATIENCE_NS = 100_000_000
+"""A patient incident waits for a gap of the one between two calls, and no longer than the other."""
 
 
-class Host(Protocol):
-    """What the load needs of a `WorkerHost`."""
+class Workers(Protocol):
+    """What is driven, by its places 0, 1, ..."""
 
-    @property
-    def unsent_bytes(self) -> int:
-        """Bytes that the worker has not taken yet."""
+    def ready(self) -> Sequence[int]:
+        """Those that take calls now."""
 
-    def send_call(self, op: str, args: dict[str, Any], deadline_ms: int | None = None) -> int:
-        """Send without blocking; returns the call's id."""
+    def unsent_bytes(self, worker: int) -> int:
+        """Bytes that it has not taken yet."""
 
-    def poll(self, timeout: float) -> Sequence[object]:
-        """Messages that come within `timeout` seconds; raises WorkerGone when none will."""
+    def send(self, worker: int, *payloads: bytes) -> None:
+        """Send frames without blocking."""
+
+    def wait(self, timeout: float) -> Sequence[int]:
+        """Those from which there is something to read, after at most so many seconds."""
+
+    def receive(self, worker: int) -> Sequence[bytes]:
+        """The payloads that are there. Raises WorkerGone, once, when it has ended."""
+
+    def comes_back(self) -> bool:
+        """Whether one that has ended is being started again."""
+
+    def new_id(self) -> int:
+        """Of a call, below 2^31, and of no other call to the same worker that may still be in flight."""
 
 
-@dataclass(frozen=True)
-class Tick:
-    """How far a run is."""
+class Flight(NamedTuple):
+    """A call without an answer.
 
-    elapsed_s: float
-    sent: int
-    answered: int
-    errors: int
-    retraining: bool
-
-
-@dataclass
-class Run:
-    """What one run found. `window_s`: from the end of the warm-up to the end of the schedule, or a later last answer.
-
-    `sources` counts the answers by what they were made from (model, popular); `driver_busy` is the share of the whole
-    run, 0..1, that this process computed, reading large answers above all.
+    `cell` and `second` are None for one that is not measured; `waits`: whether a client that waits would have sent it.
     """
 
-    calls: Calls = field(default_factory=Calls)
-    window_s: float = 0.0
-    driver_busy: float = 0.0
-    sources: Counter[str] = field(default_factory=Counter)
+    due_ns: int
+    sent_ns: int
+    cell: Cell | None
+    second: Second | None
+    waits: bool
 
 
 class Load:
-    """Drives one worker once.
+    """Drives workers once.
 
-    With a retrain, the first half of the duration passes, then the retrain runs for as long as it takes, then the
-    second half passes, at the same rate throughout.
+    A call goes to the worker with the fewest in flight, in turn where several have as few.
 
     Args:
-        host: the worker.
-        schedule: when calls are due.
-        workload: arguments of `recommend`, without end.
-        deadline_ms: sent with each call; None for no deadline.
-        retraining: in the middle, or None.
+        workers: who is driven.
+        pacing: when calls are due.
+        calls: without end.
+        reader: of the workers' messages.
+        deadline_ms: that the calls carry; one that has no end a second later counts as never answered.
+        incidents: what happens beside.
         clock: monotonic nanoseconds.
-        tick: told about once a second how far it is; has to be quick.
     """
 
     def __init__(
         self,
-        host: Host,
-        schedule: Schedule,
-        workload: Iterator[dict[str, Any]],
+        workers: Workers,
+        pacing: Pacing,
+        calls: Iterator[tuple[str, Prepared]],
+        reader: AnswerReader,
         *,
         deadline_ms: int | None = None,
-        retraining: Retraining | None = None,
+        incidents: Sequence[Incident] = (),
         clock: Callable[[], int] = time.perf_counter_ns,
-        tick: Callable[[Tick], None] = lambda _tick: None,
     ) -> None:
-        self._host = host
-        self._schedule = schedule
-        self._workload = workload
-        self._deadline_ms = deadline_ms
-        self._retraining = retraining
+        self._workers = workers
+        self._pacing = pacing
+        self._calls = calls
+        self._reader = reader
+        self._limit_ns = NEVER if deadline_ms is None else deadline_ms * 1_000_000 + ANSWER_GRACE_NS
+        self._grace_ns = _LEAST_GRACE_NS if deadline_ms is None else max(_LEAST_GRACE_NS, self._limit_ns)
+        self._incidents = incidents
         self._clock = clock
-        self._tick = tick
-        self._run = Run()
-        self._in_flight: dict[int, int] = {}  # the call's id: its number in the schedule
-        self._next = 0
-        self._end = schedule.calls
-        self._answered = self._errors = 0
-        self._last_answer_ns = self._next_tick_ns = self._start_ns = 0
+        self._in_flight: dict[int, dict[int, Flight]] = {}
+        self._waiting: set[int] = set()  # workers whose client, were it one that waits, would be waiting
+        self._turn = 0
+        self._origin_ns = self._idle_ns = 0
+        self.recorder = Recorder()
+        self.marks: list[tuple[int, str]] = []
+        """Nanoseconds from the start, and what happened."""
+        self.sent = self.answered = self.errors = 0
+        """Of all calls, the warm-up's among them."""
+        self.busy = 0.0
+        """The share of the run, 0..1, that the driver did something other than wait."""
 
-    def run(self) -> Run:
+    def run(self) -> None:
         """Send all that is due, then wait for answers no longer than the greater of 5 s and the deadline."""
-        self._start_ns, cpu_from_ns = self._clock(), time.process_time_ns()
+        self._origin_ns = self._clock()
+        while not self._is_over(began_ns := self._now()):
+            sent = self._send_due(began_ns)
+            self._act(self._now())
+            heard = self._hear(sent)
+            if not sent and not heard:
+                self._idle_ns += self._now() - began_ns
+        ended_ns = self._now()
+        for incident in self._incidents:
+            incident.abandoned(ended_ns)
+        self._expire_all(NO_ANSWER)
+        self.busy = 1.0 - self._idle_ns / max(ended_ns, 1)
+
+    @property
+    def timeline(self) -> Timeline:
+        """As `Running`."""
+        return self._pacing.timeline
+
+    def new_id(self) -> int:
+        """As `Running`."""
+        return self._workers.new_id()
+
+    def send(self, worker: int, *payloads: bytes) -> None:
+        """As `Running`."""
+        self._workers.send(worker, *payloads)
+
+    def mark(self, at_ns: int, text: str) -> None:
+        """As `Running`."""
+        self.marks.append((at_ns, text))
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have no answer yet."""
+        return sum(map(len, self._in_flight.values()))
+
+    def _now(self) -> int:
+        return self._clock() - self._origin_ns
+
+    def _is_over(self, now_ns: int) -> bool:
+        timeline = self.timeline
+        if self._pacing.due_ns == NEVER:
+            timeline.reach(now_ns)
+        if not timeline.is_over:
+            if self._workers.ready() or self._workers.comes_back():
+                return False
+            self._offer_to_nobody(now_ns)
+        waited_ns = now_ns - timeline.ended_ns[-1]
+        if waited_ns > self._grace_ns:
+            return True
+        return not self.in_flight and waited_ns >= 0 and all(incident.over(now_ns) for incident in self._incidents)
+
+    def _offer_to_nobody(self, now_ns: int) -> None:
+        """All workers have ended: what would have been due is counted, and nothing is waited for."""
+        pacing, timeline = self._pacing, self.timeline
+        timeline.end_open_stages(now_ns)
+        while not pacing.waits and (due_ns := pacing.due_ns) < NEVER:
+            self._not_sent(due_ns, next(self._calls)[0])
+            pacing.advance()
+        timeline.reach(NEVER)
+
+    # Sending
+
+    def _send_due(self, now_ns: int) -> int:
+        """Send the calls that are due, but not more than go together; returns how many."""
+        batches: dict[int, list[bytes]] = {}
+        count = 0
+        while (due_ns := self._pacing.due_ns) <= now_ns and count < _TOGETHER:
+            op, call = next(self._calls)
+            worker = self._least_busy()
+            if worker is not None:
+                batches.setdefault(worker, []).append(self._sending(worker, due_ns, op, call))
+            elif self._pacing.waits:
+                break
+            else:
+                self._not_sent(due_ns, op)
+            self._pacing.advance()
+            count += 1
+        for worker, payloads in batches.items():
+            self._workers.send(worker, *payloads)
+        return count
+
+    def _least_busy(self) -> int | None:
+        ready = [one for one in self._workers.ready() if self._workers.unsent_bytes(one) <= UNSENT_LIMIT_BYTES]
+        if len(ready) < 2:
+            return ready[0] if ready else None
+        self._turn += 1
+        turn = self._turn % len(ready)
+        return min(ready[turn:] + ready[:turn], key=lambda one: len(self._in_flight.get(one, ())))
+
+    def _sending(self, worker: int, due_ns: int, op: str, call: Prepared) -> bytes:
+        call_id = self._workers.new_id()
+        cell, second = self._recorded(due_ns, op)
+        sent_ns = self._now()
+        waits = self._pacing.waits or worker not in self._waiting
+        self._waiting.add(worker)
+        self._in_flight.setdefault(worker, {})[call_id] = Flight(due_ns, sent_ns, cell, second, waits)
+        self.sent += 1
+        if cell is not None:
+            self.recorder.sent((sent_ns - due_ns) // 1000)
+        return call.payload(call_id)
+
+    def _not_sent(self, due_ns: int, op: str) -> None:
+        cell, second = self._recorded(due_ns, op)
+        self.errors += 1
+        if cell is not None and second is not None:
+            cell.not_sent += 1
+            cell.errors[NOT_SENT] += 1
+            second.errors += 1
+
+    def _recorded(self, due_ns: int, op: str) -> tuple[Cell | None, Second | None]:
+        """Where a call that is due now counts, as one that was offered."""
+        timeline = self.timeline
+        stage = timeline.stage
+        if stage is None or not stage.measured:
+            return None, None
+        cell = self.recorder.cell(timeline.place, op)
+        second = self.recorder.second((due_ns - timeline.measured_from_ns) // NS)
+        cell.offered += 1
+        second.offered += 1
+        return cell, second
+
+    # Waiting and reading
+
+    def _wait_s(self, now_ns: int) -> float:
+        """Seconds that may be slept before something is due."""
+        due_ns = self.timeline.ended_ns[-1] if self.timeline.is_over else self._pacing.due_ns
+        ahead_s = (due_ns - now_ns) / NS - _SPIN_S if due_ns > now_ns or not self.timeline.is_over else _LONGEST_WAIT_S
+        for incident in self._incidents:
+            ahead_s = min(ahead_s, (incident.due_ns() - now_ns) / NS)
+        return min(max(ahead_s, 0.0), _LONGEST_WAIT_S)
+
+    def _hear(self, sent: int) -> bool:
+        """Read what there is; where nothing was sent just now, wait for it."""
+        before_ns = self._now()
+        readable = self._workers.wait(0.0 if sent == _TOGETHER else self._wait_s(before_ns))
+        if sent or readable:
+            self._idle_ns += self._now() - before_ns
+        for worker in readable:
+            self._read(worker)
+        self._expire(self._now())
+        return bool(readable)
+
+    def _read(self, worker: int) -> None:
         try:
-            while not self._is_over():
-                self._send_due()
-                self._retrain_if_due()
-                self._hear(self._wait_s())
-                self._say_how_far()
+            payloads = self._workers.receive(worker)
         except WorkerGone:
-            self._settle_without_worker()
-        self._run.driver_busy = (time.process_time_ns() - cpu_from_ns) / max(self._elapsed_ns(), 1)
-        end_ns = max(self._schedule.due_ns(self._end), self._last_answer_ns)
-        self._run.window_s = (end_ns - self._schedule.due_ns(self._schedule.warmup_calls)) / NS
-        return self._run
-
-    def _elapsed_ns(self) -> int:
-        return self._clock() - self._start_ns
-
-    @property
-    def _phase(self) -> Phase:
-        return Phase.BEFORE if self._retraining is None else self._retraining.phase
-
-    @property
-    def _is_open_ended(self) -> bool:
-        """Whether the schedule goes on until a retrain has ended."""
-        return self._retraining is not None and self._retraining.phase != Phase.AFTER
-
-    def _is_over(self) -> bool:
-        if self._is_open_ended or self._next < self._end:
-            return False
-        grace_ns = max((self._deadline_ms or 0) * 1_000_000, _LEAST_GRACE_NS)
-        return not self._in_flight or self._elapsed_ns() > self._schedule.due_ns(self._end) + grace_ns
-
-    def _send_due(self) -> None:
-        due = self._schedule.due_by(self._elapsed_ns())
-        for k in range(self._next, due if self._is_open_ended else min(due, self._end)):
-            self._send(k)
-            self._next = k + 1
-
-    def _send(self, k: int) -> None:
-        measured = k >= self._schedule.warmup_calls
-        args = next(self._workload)
-        if self._host.unsent_bytes > UNSENT_LIMIT_BYTES:
-            if measured:
-                self._run.calls.not_sent(self._phase)
+            self._lose(worker, self._now())
             return
-        lag_ns = self._elapsed_ns() - self._schedule.due_ns(k)
-        self._in_flight[self._host.send_call("recommend", args, self._deadline_ms)] = k
-        if measured:
-            self._run.calls.sent(lag_ns / 1e6, self._phase)
+        now_ns = self._now()
+        waiting = self._in_flight.get(worker, {})
+        for payload in payloads:
+            message = self._reader.read(payload)
+            flight = waiting.pop(message.id, None) if isinstance(message, Answer) and message.id is not None else None
+            if flight is None:
+                _ = any(one.heard(self, worker, message, payload, now_ns) for one in self._incidents)
+            else:
+                assert isinstance(message, Answer)
+                self._take(worker, flight, message, now_ns)
 
-    def _wait_s(self) -> float:
-        """Seconds that may be slept before the next call is due."""
-        if self._next >= self._end and not self._is_open_ended:
-            return _LONGEST_WAIT_S
-        ahead_s = (self._schedule.due_ns(self._next) - self._elapsed_ns()) / NS
-        return min(max(ahead_s - _SPIN_S, 0.0), _LONGEST_WAIT_S)
-
-    def _hear(self, timeout: float) -> None:
-        for message in self._host.poll(timeout):
-            if isinstance(message, (Ok, ErrorReply)):
-                self._take(message, self._elapsed_ns())
-
-    def _take(self, answer: Ok | ErrorReply, now_ns: int) -> None:
-        if self._retraining is not None and self._retraining.take(answer, now_ns):
-            self._plan_second_half(now_ns)
+    def _take(self, worker: int, flight: Flight, answer: Answer, now_ns: int) -> None:
+        self.answered += 1
+        self._ended(worker, flight, now_ns)
+        if answer.code is not None:
+            self._failed(flight, answer.code, now_ns)
             return
-        k = None if answer.id is None else self._in_flight.pop(answer.id, None)
-        if k is None:
-            return
-        self._answered += 1
-        self._errors += isinstance(answer, ErrorReply)
-        if k >= self._schedule.warmup_calls:
-            self._record(k, answer, now_ns)
+        if flight.cell is not None and flight.second is not None:
+            corrected_us = (now_ns - flight.due_ns) // 1000
+            uncorrected_us = (now_ns - flight.sent_ns) // 1000 if flight.waits else None
+            flight.cell.answered(corrected_us, uncorrected_us, answer.source)
+            flight.cell.last_ns = now_ns
+            flight.second.answered(corrected_us)
+        for incident in self._incidents:
+            if incident.listens:
+                incident.answered(self, worker, now_ns)
 
-    def _record(self, k: int, answer: Ok | ErrorReply, now_ns: int) -> None:
-        self._last_answer_ns = now_ns
-        place = k - self._schedule.warmup_calls
-        if isinstance(answer, ErrorReply):
-            self._run.calls.failed(place, answer.code)
-            return
-        self._run.calls.answered(place, (now_ns - self._schedule.due_ns(k)) / 1e6)
-        self._run.sources[str(answer.result["source"])] += 1
+    def _ended(self, worker: int, flight: Flight, now_ns: int) -> None:
+        if flight.waits:
+            self._waiting.discard(worker)
+        self._pacing.freed(now_ns)
 
-    def _retrain_if_due(self) -> None:
-        retraining, now_ns = self._retraining, self._elapsed_ns()
-        if retraining is None:
-            return
-        if retraining.is_due(now_ns):
-            retraining.began(self._host.send_call("retrain", retraining.args, round(LIMIT_S * 1000)), now_ns)
-        elif retraining.is_overdue(now_ns):
-            retraining.give_up(now_ns)
-            self._plan_second_half(now_ns)
+    def _failed(self, flight: Flight, code: str, now_ns: int) -> None:
+        self.errors += 1
+        if flight.cell is not None and flight.second is not None:
+            flight.cell.errors[code] += 1
+            flight.cell.last_ns = now_ns
+            flight.second.errors += 1
 
-    def _plan_second_half(self, now_ns: int) -> None:
-        self._end = self._schedule.due_by(now_ns + round(self._schedule.duration_s / 2 * NS))
+    def _lose(self, worker: int, now_ns: int) -> None:
+        lost = self._in_flight.pop(worker, {})
+        for flight in lost.values():
+            self._failed(flight, WORKER_GONE, now_ns)
+            self._ended(worker, flight, now_ns)
+        for incident in self._incidents:
+            incident.lost(self, worker, len(lost), now_ns)
 
-    def _settle_without_worker(self) -> None:
-        if self._retraining is not None:
-            self._retraining.give_up(self._elapsed_ns(), gone=True)
-        self._run.calls.abandon()
-        for _k in range(max(self._next, self._schedule.warmup_calls), self._end):
-            self._run.calls.not_sent(self._phase)
+    def _expire(self, now_ns: int) -> None:
+        """Calls are in flight in the order in which they were sent, so it is the first that expires."""
+        for worker, waiting in self._in_flight.items():
+            while waiting:
+                call_id, flight = next(iter(waiting.items()))
+                if now_ns - flight.sent_ns <= self._limit_ns:
+                    break
+                del waiting[call_id]
+                self._failed(flight, NO_ANSWER, now_ns)
+                self._ended(worker, flight, now_ns)
 
-    def _say_how_far(self) -> None:
-        now_ns = self._elapsed_ns()
-        if now_ns >= self._next_tick_ns:
-            self._next_tick_ns = now_ns + _TICK_NS
-            retraining = self._phase == Phase.DURING
-            self._tick(Tick(now_ns / NS, self._next, self._answered, self._errors, retraining))
+    def _expire_all(self, code: str) -> None:
+        for waiting in self._in_flight.values():
+            for flight in waiting.values():
+                self._failed(flight, code, self._now())
+            waiting.clear()
+
+    # Incidents
+
+    def _act(self, now_ns: int) -> None:
+        for incident in self._incidents:
+            due_ns = incident.due_ns()
+            if due_ns > now_ns:
+                continue
+            if incident.patient and self._pacing.due_ns - now_ns < _QUIET_NS and now_ns - due_ns < _PATIENCE_NS:
+                continue
+            incident.act(self, now_ns)

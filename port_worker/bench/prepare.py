@@ -1,12 +1,16 @@
-"""A worker that is ready to be driven: data, a model, and users to ask about."""
+"""Workers that are ready to be driven: data, a model, and users and items to ask about."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from port_worker.bench.fleet import Fleet, Link
+from port_worker.bench.plan import World
 from port_worker.bench.progress import say, training
-from port_worker.bench.workload import Id
+from port_worker.bench.users import Id
 from port_worker.config import settings
 from port_worker.host import WorkerHost, worker_command
 from port_worker.sources.registry import open_source
@@ -15,13 +19,32 @@ from protocol.codec import codec as codec_named
 
 _HELLO_TIMEOUT_S = 60.0  # a first start writes the seeded world
 _TRAINING_LIMIT_S = 3600.0
+_ASKED_S = 30.0
+_ASKED_USERS, _ASKED_ITEMS = 20, 100
 
 
-def start_worker(home: Path, source: str | None, codec: str = "etf") -> WorkerHost:
-    """Spawn a worker that speaks `codec`; without a source it gets the seeded world. Raises WorkerGone."""
+def command(home: Path, source: str | None, codec: str) -> list[str]:
+    """Of a worker that speaks `codec`; without a source it gets the seeded world."""
+    return worker_command(home, source, fixture=source is None, codec=codec)
+
+
+def start_worker(home: Path, source: str | None, codec: str = "etf") -> Link:
+    """Spawn a worker and wait for its hello. Raises WorkerGone."""
     say(f"starting a worker on {home}")
-    command = worker_command(home, source, fixture=source is None, codec=codec)
-    return WorkerHost.start(command, hello_timeout=_HELLO_TIMEOUT_S, codec=codec_named(codec))
+    return Link.start(command(home, source, codec), hello_timeout=_HELLO_TIMEOUT_S, codec=codec_named(codec))
+
+
+def start_fleet(home: Path, source: str | None, codec: str, workers: int, *, supervised: bool = False) -> Fleet:
+    """Spawn some; `supervised`, one that ends is started again. Raises WorkerGone."""
+    with ExitStack() as stack:
+        links = [stack.enter_context(start_worker(home, source, codec)) for _ in range(workers)]
+        fleet = Fleet(links, _spawner(command(home, source, codec), codec) if supervised else None)
+        stack.pop_all()  # they are the fleet's to close now
+        return fleet
+
+
+def _spawner(argv: Sequence[str], codec: str) -> Callable[[], Link]:
+    return lambda: Link.spawn(argv, codec=codec_named(codec))
 
 
 def ensure_model(host: WorkerHost, algorithm: str | None) -> None:
@@ -43,3 +66,36 @@ def retrain_args(algorithm: str | None, activate: str | None = None) -> dict[str
 def known_users(home: Path, source: str | None, count: int) -> list[Id]:
     """The `count` most active users of the source, at least one. Raises SourceError."""
     return [card.id for card in open_source(settings(home, source).source).sample_users(count)]
+
+
+def listed_users(path: Path, like: Id) -> list[Id]:
+    """The ids of a file, one a line, of the type that `like` has. Raises ValueError that names the line, OSError."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [(place, line.strip()) for place, line in enumerate(lines, 1) if line.strip()]
+    if not texts:
+        raise ValueError(f"--users: expected one id a line, got nothing in {path}")
+    if isinstance(like, str):
+        return [text for _place, text in texts]
+    for place, text in texts:
+        if not text.removeprefix("-").isdecimal():
+            raise ValueError(f"--users: expected an integer in line {place} of {path}, got {text!r}")
+    return [int(text) for _place, text in texts]
+
+
+def known_items(host: WorkerHost, users: Sequence[Id]) -> list[Id]:
+    """Items that the worker recommends to some of the users, at least one. Raises HostError, ValueError without any."""
+    items: dict[Id, None] = {}
+    for user in users[:_ASKED_USERS]:
+        answer = host.call("recommend", {"user": user, "n": _ASKED_ITEMS}, timeout=_ASKED_S)
+        items |= dict.fromkeys(item for item, _score in answer["items"])
+    if not items:
+        raise ValueError("--mix: expected a worker that recommends some item, got none")
+    return list(items)
+
+
+def world(host: WorkerHost, home: Path, source: str | None, users: str, count: int, *, items: bool) -> World:
+    """Whom and, if `items`, what to ask about. Raises SourceError, HostError, OSError, ValueError."""
+    known = known_users(home, source, count)
+    if users != "uniform" and not users.startswith("zipf:"):
+        known = listed_users(Path(users), known[0])
+    return World(known, known_items(host, known) if items else [])

@@ -1,14 +1,11 @@
-"""How far the preparation and the run are, on stderr."""
+"""How far the preparation of a run is, on stderr."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from port_worker.bench.load import Tick
+from typing import Any
 
 
 def say(text: str) -> None:
@@ -57,20 +54,5 @@ def _phase_lines(title: str) -> Callable[[dict[str, Any]], None]:
     return show
 
 
-def run_line(tick: Tick) -> None:
-    """The state of the run in one line that overwrites itself.
-
-    Written directly: redrawing a bar takes milliseconds, which calls that are due meanwhile would pay.
-    """
-    counts = f"{tick.sent:,} sent, {tick.answered:,} answered, {tick.errors:,} errors"
-    text = f"bench: {tick.elapsed_s:4.0f} s, {counts}{', retraining' if tick.retraining else ''}"
-    sys.stderr.write(f"\r{text:<78}")
-
-
-def nothing(_tick: Tick) -> None:
+def nothing(*_anything: object) -> None:
     """Where nobody watches."""
-
-
-def end_run_line() -> None:
-    """Leave the line of the run."""
-    sys.stderr.write("\n")

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypeVar
 
 from port_worker.host.channel import Channel
 from port_worker.host.errors import CallTimeout, WorkerError, WorkerGone
@@ -27,6 +27,7 @@ from protocol.messages import (
 )
 
 OnProgress: TypeAlias = Callable[[dict[str, Any]], None]
+_Host = TypeVar("_Host", bound="WorkerHost")
 
 _SLICE_S = 0.25
 """The longest single wait: a worker that died while a grandchild holds its pipe open shows no end of file."""
@@ -55,14 +56,14 @@ class WorkerHost:
 
     @classmethod
     def start(
-        cls,
+        cls: type[_Host],
         argv: Sequence[str],
         *,
         env: Mapping[str, str] | None = None,
         hello_timeout: float = 30.0,
         stderr: IO[bytes] | int | None = None,
         codec: Codec = ETF,
-    ) -> WorkerHost:
+    ) -> _Host:
         """Spawn `argv` and wait for its hello.
 
         The worker gets its own session, so that Ctrl-C at a terminal is the host's to handle; when the host dies, its
@@ -72,6 +73,24 @@ class WorkerHost:
         Raises WorkerGone when it cannot be spawned, ends, says something else first, or says nothing within
         `hello_timeout` seconds.
         """
+        host = cls.spawn(argv, env=env, stderr=stderr, codec=codec)
+        try:
+            host.hello = host._expect_hello(hello_timeout)
+        except BaseException:
+            host.close(grace=0.0)
+            raise
+        return host
+
+    @classmethod
+    def spawn(
+        cls: type[_Host],
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stderr: IO[bytes] | int | None = None,
+        codec: Codec = ETF,
+    ) -> _Host:
+        """As `start`, without waiting: the hello is the first message that comes. Raises WorkerGone."""
         try:
             process = subprocess.Popen(
                 list(argv),
@@ -84,13 +103,7 @@ class WorkerHost:
             )
         except OSError as error:
             raise WorkerGone(f"cannot start {argv[0]}: {(error.strerror or str(error)).lower()}", None) from error
-        host = cls(process, codec)
-        try:
-            host.hello = host._expect_hello(hello_timeout)
-        except BaseException:
-            host.close(grace=0.0)
-            raise
-        return host
+        return cls(process, codec)
 
     def __enter__(self) -> WorkerHost:
         return self

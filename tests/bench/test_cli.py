@@ -1,4 +1,4 @@
-"""The program against stub workers: exit statuses, the JSON, and that it never hangs."""
+"""The program against stub workers: exit statuses, the report, and that it never hangs."""
 
 from __future__ import annotations
 
@@ -12,59 +12,87 @@ from typing import Any
 
 import pytest
 
-from port_worker.bench import cli, prepare
-from tests.peers.stubs import ENVIRONMENT, ROOT, stub_command
+from port_worker.bench import cli
+from port_worker.bench.resolved import chosen
+from port_worker.bench.scenarios.catalogue import SCENARIOS
+from tests.bench.programs import Bench
+from tests.peers.stubs import ENVIRONMENT, ROOT
 
-KEYS = {"rate_offered", "rate_achieved", "sent", "ok", "errors", "errors_by_code", "error_rate", "latency_ms"}
-
-
-class Bench:
-    """Runs the program's own entry with stub workers in place of real ones."""
-
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        self.patch = patch
-        self.patch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
-        (folder / "rows.csv").write_text("user,item,label,time\nada,m1,1,1\nbob,m2,1,2\n", encoding="utf-8")
-
-    def parse(self, *words: str) -> argparse.Namespace:
-        parser = argparse.ArgumentParser(prog="bench")
-        cli.configure(parser)
-        return parser.parse_args(words)
-
-    def run(self, *words: str, **faults: Any) -> int:
-        self.patch.setattr(prepare, "worker_command", lambda *_args, **_options: stub_command(**faults))
-        basics = ("--home", str(self.folder), "--source", str(self.folder / "rows.csv"), "--rate", "100")
-        return cli.run(self.parse(*basics, "--warmup", "0.1", "--duration", "1", *words))
-
-    def summary(self, *words: str, **faults: Any) -> tuple[int, dict[str, Any]]:
-        path = self.folder / "result.json"
-        status = self.run("--json", str(path), *words, **faults)
-        return status, json.loads(path.read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(tmp_path, monkeypatch)
+PHASE_KEYS = {
+    *("name", "duration_s", "offered", "sent", "not_sent", "ok", "errors", "errors_by_code", "error_rate"),
+    *("rate_offered", "rate_achieved", "latency_ms", "uncorrected_ms", "answers_by_source", "histogram"),
+    "uncorrected_histogram",
+}
+LATENCY_KEYS = {"count", "mean", "p50", "p75", "p90", "p95", "p99", "p999", "p9999", "max"}
 
 
 def test_a_good_run_exits_with_0_and_says_everything(bench: Bench) -> None:
-    status, summary = bench.summary("--slo", "errors<=0", delay_ms=2)
+    status, report = bench.report("--slo", "errors<=0", delay_ms=2)
     assert status == cli.MET
-    assert summary.keys() >= KEYS
-    assert (summary["sent"], summary["ok"], summary["errors"], summary["error_rate"]) == (100, 100, 0, 0.0)
-    assert summary["rate_offered"] == 100.0
-    assert summary["latency_ms"].keys() == {"p50", "p90", "p99", "p999", "max"}
-    assert summary["latency_ms"]["p50"] >= 2.0
-    assert summary["worker"]["rss_bytes"] == 1000
-    assert summary["slo"] == [{"expression": "errors<=0", "observed": 0.0, "met": True}]
-    assert summary["machine"]["processors"] == os.cpu_count()
+    assert report["met"] is True
+    assert report["schema"] == "port_worker.bench/1"
+    assert report["machine"]["processors"] == os.cpu_count()
+    assert report["worker"]["version"] == "0.0.0"
+    assert report["slo"] == [{"scenario": "steady", "expression": "errors<=0", "observed": 0.0, "met": True}]
+    (scenario,) = report["scenarios"]
+    assert (scenario["name"], scenario["driver"], scenario["by_op"]) == ("steady", "python", {})
+    total = scenario["total"]
+    assert total.keys() == PHASE_KEYS
+    assert total["latency_ms"].keys() == total["uncorrected_ms"].keys() == LATENCY_KEYS
+    assert (total["offered"], total["sent"], total["ok"], total["errors"]) == (100, 100, 100, 0)
+    assert total["rate_offered"] == 100.0
+    assert total["latency_ms"]["p50"] >= 2.0
+    assert [phase["name"] for phase in scenario["phases"]] == ["measured"]
+
+
+def test_the_series_and_the_workers_are_there(bench: Bench) -> None:
+    _status, scenario = bench.scenario("--duration", "2.5", "--workers", "2")
+    series = scenario["series"]
+    assert series["at_s"] == [0.0, 1.0, 2.0]
+    assert series["offered"] == series["ok"] == [100, 100, 50]
+    assert all(len(held) == 2 and min(held) > 1e6 for held in series["rss_bytes"])
+    assert len(series["cpu"]) == 3
+    pids = [worker["pid"] for worker in scenario["workers"]]
+    assert len(set(pids)) == 2
+    assert all(worker["rss_peak_bytes"] >= worker["rss_bytes"] > 1e6 for worker in scenario["workers"])
+
+
+def test_the_options_of_a_run_are_told(bench: Bench) -> None:
+    words = ("--cold", "50%", "--mix", "recommend=3,score=1", "--payload", "0,1k", "--deadline", "5000", "--n", "5")
+    _status, scenario = bench.scenario(*words, "--arrivals", "poisson")
+    options = scenario["options"]
+    assert options["mix"] == {"recommend": 0.75, "score": 0.25}
+    assert (options["cold"], options["payload_bytes"], options["deadline_ms"]) == (0.5, [0, 1024], 5000)
+    assert (options["arrivals"], options["in_flight"], options["users"]) == ("poisson", None, "uniform")
+    assert scenario["by_op"].keys() == {"recommend", "score"}
+    assert sum(phase["ok"] for phase in scenario["by_op"].values()) == scenario["total"]["ok"]
+
+
+def test_a_closed_loop_has_no_rate_of_its_own(bench: Bench) -> None:
+    self = bench.parse("--closed", "--in-flight", "4")
+    (plan,) = chosen(self)
+    assert (plan.options.rate, plan.options.arrivals, plan.options.in_flight) == (None, "closed", 4)
+
+
+def test_a_closed_loop_is_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bench.programs.SHORT", ("--warmup", "0.1", "--duration", "1"))
+    status, scenario = bench.scenario("--closed", "--in-flight", "2", delay_ms=10)
+    assert status == cli.MET
+    assert 50 <= scenario["total"]["ok"] <= 110
+    assert scenario["total"]["rate_offered"] is None
+    assert scenario["total"]["uncorrected_ms"]["count"] == scenario["total"]["ok"]
+
+
+def test_the_users_of_a_file_are_asked_about(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "users.txt").write_text("unknown-1\n\nunknown-2\n", encoding="utf-8")
+    _status, scenario = bench.scenario("--users", str(tmp_path / "users.txt"))
+    assert scenario["total"]["answers_by_source"] == {"popular": 100}
 
 
 def test_the_worker_and_its_driver_may_speak_msgpack(bench: Bench) -> None:
-    status, summary = bench.summary("--codec", "msgpack", "--slo", "errors<=0", codec="msgpack")
+    status, scenario = bench.scenario("--codec", "msgpack", "--slo", "errors<=0", codec="msgpack")
     assert status == cli.MET
-    assert (summary["ok"], summary["workload"]["codec"]) == (100, "msgpack")
+    assert (scenario["total"]["ok"], scenario["options"]["codec"]) == (100, "msgpack")
 
 
 def test_the_codec_is_the_drivers_too(bench: Bench) -> None:
@@ -72,121 +100,90 @@ def test_the_codec_is_the_drivers_too(bench: Bench) -> None:
 
 
 def test_a_breached_objective_exits_with_99(bench: Bench) -> None:
-    status, summary = bench.summary("--slo", "p99<1us", "--slo", "errors<100%")
+    status, report = bench.report("--slo", "p99<1us", "--slo", "errors<100%")
     assert status == cli.BREACHED
-    assert [verdict["met"] for verdict in summary["slo"]] == [False, True]
+    assert report["met"] is False
+    assert [verdict["met"] for verdict in report["slo"]] == [False, True]
 
 
 def test_a_stall_is_seen_from_the_due_times(bench: Bench) -> None:
     """300 ms at 100 calls a second: the call that is due 10 k ms after the stall's beginning waits 300 - 10 k ms."""
-    _status, summary = bench.summary(stall={"at": 50, "ms": 300})
-    assert summary["latency_ms"]["max"] >= 300
-    assert summary["latency_ms"]["p90"] >= 200
+    _status, scenario = bench.scenario(stall={"at": 50, "ms": 300})
+    corrected, uncorrected = scenario["total"]["latency_ms"], scenario["total"]["uncorrected_ms"]
+    assert corrected["max"] >= 300
+    assert corrected["p90"] >= 200
+    assert uncorrected["max"] >= 300
+    assert uncorrected["count"] <= corrected["count"] - 25
 
 
 def test_errors_breach_the_default_objectives(bench: Bench) -> None:
-    status, summary = bench.summary(error_every=10, error_code="overloaded")
+    status, scenario = bench.scenario(error_every=10, error_code="overloaded")
     assert status == cli.BREACHED
-    assert summary["errors_by_code"] == {"overloaded": summary["errors"]}
-    assert summary["errors"] == 10
+    assert scenario["total"]["errors_by_code"] == {"overloaded": scenario["total"]["errors"]}
+    assert scenario["total"]["errors"] == sum(scenario["series"]["errors"]) == 10
 
 
 def test_death_in_the_run_breaches_and_is_counted(bench: Bench) -> None:
-    status, summary = bench.summary(die_after=60)
+    status, scenario = bench.scenario(die_after=60)
+    total = scenario["total"]
     assert status == cli.BREACHED
-    assert summary["ok"] + summary["errors"] == 100
-    assert summary["errors_by_code"]["worker_gone"] >= 1
-    assert summary["worker"] is None
+    assert total["ok"] + total["errors"] == total["offered"] == 100
+    assert total["errors_by_code"]["worker_gone"] >= 1
+    assert total["not_sent"] == total["errors_by_code"]["not_sent"]
 
 
 def test_without_any_answer_there_is_no_latency(bench: Bench) -> None:
-    status, summary = bench.summary(die_after=1)
+    status, scenario = bench.scenario(die_after=1)
     assert status == cli.BREACHED
-    assert summary["latency_ms"] is None
-    assert summary["error_rate"] == 1.0
+    assert scenario["total"]["latency_ms"] is None
+    assert scenario["total"]["error_rate"] == 1.0
 
 
-def test_strangers_are_told_apart_in_the_summary(bench: Bench) -> None:
-    _status, summary = bench.summary("--cold", "1")
-    assert summary["answers_by_source"] == {"popular": 100}
+def test_strangers_are_told_apart(bench: Bench) -> None:
+    _status, scenario = bench.scenario("--cold", "1")
+    assert scenario["total"]["answers_by_source"] == {"popular": 100}
 
 
 def test_a_worker_without_a_model_is_trained_first(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    status, summary = bench.summary(model=False)
-    assert status == cli.MET
+    assert bench.run(model=False) == cli.MET
     assert "training a model: fit" in capsys.readouterr().err
-    assert "retrain" not in summary
 
 
-def test_a_retrain_in_the_middle_is_reported_by_phase(bench: Bench) -> None:
-    status, summary = bench.summary("--retrain", retrain_answers=40)
-    assert status == cli.MET
-    phases = summary["retrain"]["phases"]
-    assert sum(phase["ok"] for phase in phases.values()) == summary["ok"]
+def test_a_retrain_is_reported_by_phase_and_judged(bench: Bench) -> None:
+    status, scenario = bench.scenario("--scenario", "retrain", "--retrain", "BPR", retrain_answers=40)
+    phases = {phase["name"]: phase for phase in scenario["phases"]}
+    assert list(phases) == ["before", "during", "after"]
     assert phases["during"]["ok"] >= 30
-    assert summary["retrain"]["result"]["rows"] == 10
-
-
-def test_the_scenario_trains_beside_what_serves_and_judges_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    status, summary = bench.summary("--scenario", "retrain", "--slo", "errors<100%", retrain_answers=40)
-    ratio, errors = summary["goals"]
-    phases = summary["retrain"]["phases"]
+    assert phases["before"]["ok"] == 50
+    assert scenario["findings"]["args"] == {"algorithm": "BPR", "activate": "never"}
+    assert scenario["findings"]["result"]["rows"] == 10
+    assert [mark["text"] for mark in scenario["marks"]] == ["retrain began", "retrain ended"]
+    succeeds, ratio, errors = scenario["goals"]
     times = phases["during"]["latency_ms"]["p99"] / phases["before"]["latency_ms"]["p99"]
     assert (ratio["observed"], ratio["met"]) == (f"{times:.2f} times", times <= 2.0)
-    assert (errors["text"], errors["observed"], errors["met"]) == ("no errors", "0", True)
+    assert succeeds["met"]
+    assert errors["met"]
     assert status == (cli.MET if ratio["met"] else cli.BREACHED)
-    assert "goal p99 during the retrain at most 2 times that before: " in capsys.readouterr().out
 
 
-def test_an_error_breaches_the_scenario_and_a_retrain_that_fails_is_not_judged(bench: Bench) -> None:
-    status, summary = bench.summary(
-        "--scenario", "retrain", "--slo", "errors<100%", error_every=20, error_code="internal", retrain_answers=40
-    )
-    assert (status, summary["goals"][1]["met"]) == (cli.BREACHED, False)
-    status, summary = bench.summary("--scenario", "retrain", "--slo", "errors<100%", retrain_error="training_failed")
-    assert (status, summary["goals"][0]["met"]) == (cli.BREACHED, None)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ((), None),
-        (("--retrain",), {}),
-        (("--retrain", "BPR"), {"algorithm": "BPR"}),
-        (("--retrain", "--algorithm", "SVD"), {"algorithm": "SVD"}),
-        (("--scenario", "retrain", "--algorithm", "SVD"), {"algorithm": "DeepFM", "activate": "never"}),
-        (("--scenario", "retrain", "--retrain", "FM"), {"algorithm": "FM", "activate": "never"}),
-    ],
-)
-def test_what_is_trained_in_the_middle(bench: Bench, words: tuple[str, ...], expected: dict[str, str] | None) -> None:
-    assert cli._retrain_args(bench.parse(*words)) == expected
-
-
-def test_a_retrain_that_fails_breaches(bench: Bench) -> None:
-    status, summary = bench.summary("--retrain", "--slo", "errors<100%", retrain_error="training_failed")
+def test_a_retrain_that_fails_breaches_and_its_latency_is_not_judged(bench: Bench) -> None:
+    status, scenario = bench.scenario("--scenario", "retrain", retrain_error="training_failed")
     assert status == cli.BREACHED
-    assert summary["retrain"]["error"]["code"] == "training_failed"
+    assert [goal["met"] for goal in scenario["goals"]] == [False, None, True]
+    assert scenario["findings"]["error"]["code"] == "training_failed"
+
+
+def test_death_ends_a_retrain_too(bench: Bench) -> None:
+    status, scenario = bench.scenario("--scenario", "retrain", die_after=80, retrain_answers=1000)
+    assert status == cli.BREACHED
+    assert scenario["findings"]["error"]["code"] == "worker_gone"
 
 
 def test_json_on_stdout_is_alone_there(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.run("--json", "-") == cli.MET
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["ok"] == 100
-    assert "slo p99<500ms: met" in captured.err
-
-
-def test_the_table_is_for_stdout_otherwise(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench.run("--retrain", error_every=50, error_code="internal") == cli.MET
-    shown = capsys.readouterr().out
-    for text in (
-        "achieved/s",
-        "p99.9",
-        "before the retrain",
-        "error internal: ",
-        "retrain: done",
-        "slo errors<5%: met",
-    ):
-        assert text in shown
+    assert json.loads(captured.out)["scenarios"][0]["total"]["ok"] == 100
+    assert "p99<500ms" in captured.err
 
 
 @pytest.mark.parametrize(
@@ -203,31 +200,57 @@ def test_what_cannot_be_driven(bench: Bench, faults: dict[str, Any], status: int
 
 
 @pytest.mark.parametrize(
-    "words", [("--source", "./absent.csv"), ("--source", "what.is.this"), ("--json", "./no/such/folder/x")]
+    "words",
+    [
+        ("--source", "./absent.csv"),
+        ("--source", "what.is.this"),
+        ("--json", "./no/such/folder/x"),
+        ("--html", "./no/such/folder/x"),
+        ("--hgrm", "./no/such/folder/x"),
+    ],
 )
 def test_paths_that_cannot_be_used(bench: Bench, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.run(*words) == cli.UNUSABLE
     assert Path(words[1]).name in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("--rate", "0"),
-        ("--rate", "nan"),
-        ("--rate", "fast"),
-        ("--duration", "-1"),
-        ("--duration", "inf"),
-        ("--warmup", "-0.5"),
-        ("--n", "0"),
-        ("--n", "1000000000"),
-        ("--n", "ten"),
-        ("--users", "0"),
-        ("--cold", "1.5"),
-        ("--deadline", "0"),
-        ("--slo", "p99<5"),
-    ],
-)
+@pytest.mark.parametrize("text", ["", "12\nx1\n"])
+def test_a_file_of_users_that_cannot_be_used_is_named(
+    bench: Bench, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bench.folder / "rows.csv").write_text("user,item,label,time\n1,5,1,1\n2,6,1,2\n", encoding="utf-8")
+    (bench.folder / "users.txt").write_text(text, encoding="utf-8")
+    assert bench.run("--users", str(bench.folder / "users.txt")) == cli.UNUSABLE
+    said = capsys.readouterr().err
+    assert "--users: expected" in said
+    assert "users.txt" in said
+
+
+UNUSABLE = [
+    *(("--rate", text) for text in ("0", "nan", "fast", "1e7", "-3")),
+    *(("--duration", text) for text in ("-1", "0", "inf")),
+    *(("--warmup", text) for text in ("-0.5", "soon")),
+    *(("--n", text) for text in ("0", "1000000000", "ten")),
+    *(("--in-flight", text) for text in ("0", "4097", "many")),
+    *(("--workers", text) for text in ("0", "1.5", "1000")),
+    *(("--users", text) for text in ("zipf:", "zipf:0", "zipf:-1", "zipf:nan", "./absent.txt", ".", "")),
+    *(("--known-users", text) for text in ("0", "all")),
+    *(("--cold", text) for text in ("1.5", "-1%", "101%", "nan", "%", "some")),
+    *(("--mix", text) for text in ("", "recommend", "recommend=", "recommend=x", "recommend=-1", "recommend=0")),
+    *(("--mix", text) for text in ("browse=1", "recommend=1,recommend=2", "recommend=inf", "recommend=nan,score=1")),
+    *(("--deadline", text) for text in ("0", "1.5")),
+    *(("--payload", text) for text in ("", "-1", "1g", "961k", "1k,,2k", "large")),
+    *(("--seed", text) for text in ("-1", "x")),
+    *(("--slo", text) for text in ("p99<5", "p99", "swift")),
+    *(("--precision", text) for text in ("0", "200%")),
+    *(("--times", text) for text in ("1", "0", "x")),
+    *(("--count", text) for text in ("0", "x")),
+    *(("--pause", text) for text in ("0", "-1")),
+    *(("--garbage", text) for text in ("0", "110%")),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), UNUSABLE)
 def test_an_argument_that_cannot_be_used_is_named(
     bench: Bench, option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,6 +262,77 @@ def test_an_argument_that_cannot_be_used_is_named(
     assert repr(value) in said
 
 
+@pytest.mark.parametrize("option", ["--arrivals", "--scenario", "--driver", "--codec", "--activate"])
+def test_a_choice_that_there_is_not_is_refused(bench: Bench, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        bench.parse(option, "nonsense")
+    assert caught.value.code == cli.UNUSABLE
+    assert f"argument {option}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--in-flight", "4"), "--in-flight"),
+        (("--closed", "--rate", "5"), "--closed"),
+        (("--closed", "--arrivals", "poisson"), "--closed"),
+        (("--closed", "--scenario", "ramp"), "--closed"),
+        (("--times", "3"), "--times"),
+        (("--scenario", "boot", "--pause", "3"), "--pause"),
+        (("--scenario", "kill", "--retrain", "ALS"), "--retrain"),
+        (("--scenario", "kill", "--driver", "elixir"), "--driver elixir"),
+    ],
+)
+def test_options_that_do_not_go_together_are_named(bench: Bench, words: tuple[str, ...], named: str) -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        chosen(bench.parse(*words))
+    assert f"argument {named}: " in str(caught.value)
+
+
+def test_they_end_the_program_with_2(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run("--in-flight", "4") == cli.UNUSABLE
+    assert "argument --in-flight: expected --closed beside it" in capsys.readouterr().err
+
+
+def test_each_scenario_has_its_defaults_and_takes_what_was_typed(bench: Bench) -> None:
+    (kill,) = chosen(bench.parse("--scenario", "kill", "--count", "9"))
+    assert (kill.options.deadline_ms, kill.own) == (1000, {"count": 9})
+    (ramp,) = chosen(bench.parse("--scenario", "ramp", "--rate", "50", "--slo", "p99<50ms"))
+    assert (ramp.options.rate, ramp.options.duration_s) == (50.0, 5.0)
+    assert [one.expression for one in ramp.judged_by] == ["p99<50ms"]
+
+
+def test_faults_on_purpose_are_not_judged_by_default_objectives(bench: Bench) -> None:
+    (kill,) = chosen(bench.parse("--scenario", "kill"))
+    assert not kill.judged_by
+    (kill,) = chosen(bench.parse("--scenario", "kill", "--slo", "errors<50%"))
+    assert len(kill.judged_by) == 1
+
+
+def test_all_is_every_scenario_and_shorter(bench: Bench) -> None:
+    plans = {plan.name: plan for plan in chosen(bench.parse("--scenario", "all", "--slo", "errors<50%"))}
+    assert list(plans) == list(SCENARIOS)
+    assert plans["soak"].options.duration_s < 60
+    assert not plans["slow-reader"].judged_by
+    assert plans["steady"].judged_by
+
+
+def test_a_report_of_several_scenarios_is_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {name: SCENARIOS[name] for name in ("steady", "burst")}
+    monkeypatch.setattr("port_worker.bench.resolved.SCENARIOS", entries)
+    status, report = bench.report("--scenario", "all", "--times", "2", "--slo", "errors<=0")
+    assert status == (cli.MET if report["met"] else cli.BREACHED)
+    assert [scenario["name"] for scenario in report["scenarios"]] == ["steady", "burst"]
+    assert [verdict["scenario"] for verdict in report["slo"]] == ["steady", "burst"]
+
+
+def test_help_shows_every_scenario(capsys: pytest.CaptureFixture[str], bench: Bench) -> None:
+    with pytest.raises(SystemExit):
+        bench.parse("--help")
+    said = capsys.readouterr().out
+    assert all(f"  {name} " in said for name in SCENARIOS)
+
+
 def test_help_needs_the_standard_library_only() -> None:
     code = (
         "import argparse, sys; from port_worker.bench import cli; cli.configure(argparse.ArgumentParser());"
@@ -247,3 +341,15 @@ def test_help_needs_the_standard_library_only() -> None:
     command = [sys.executable, "-S", "-c", code]
     said = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "['port_worker']"
+
+
+def test_each_scenario_has_its_module() -> None:
+    for name in SCENARIOS:
+        assert (ROOT / "port_worker" / "bench" / "scenarios" / f"{name.replace('-', '_')}.py").is_file()
+
+
+def test_the_parser_knows_every_option_of_a_scenario() -> None:
+    parser = argparse.ArgumentParser()
+    cli.configure(parser)
+    known = vars(parser.parse_args([]))
+    assert all(option in known for entry in SCENARIOS.values() for option in entry.defaults)

@@ -2,183 +2,261 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
-from itertools import repeat
-from typing import Any
-
 import pytest
 
-from port_worker.bench.calls import Phase
-from port_worker.bench.load import UNSENT_LIMIT_BYTES, Load, Run, Tick
-from port_worker.bench.retraining import LIMIT_S, Retraining
-from port_worker.bench.schedule import NS, Schedule
-from port_worker.host import WorkerGone
-from protocol.messages import ErrorReply, Ok
-
-MS = 1_000_000
-ANSWER = {"items": [], "source": "model"}
-
-
-class FakeWorker:
-    """Answers call number k after `service_ns(k, now)`; its clock moves only while the load waits."""
-
-    def __init__(self, service_ns: Callable[[int, int], int | None]) -> None:
-        self.now = 0
-        self.service_ns = service_ns
-        self.sent: list[tuple[int, str]] = []
-        self.due: list[tuple[int, int, Any]] = []
-        self.unsent_bytes = 0
-        self.dies_at: int | None = None
-        self.retrain_ns: int | None = 100 * MS
-        self.failing: dict[int, str] = {}
-
-    def clock(self) -> int:
-        return self.now
-
-    def send_call(self, op: str, args: dict[str, Any], deadline_ms: int | None = None) -> int:
-        call_id = len(self.sent)
-        self.sent.append((self.now, op))
-        takes = self.retrain_ns if op == "retrain" else self.service_ns(call_id, self.now)
-        if takes is not None:
-            code = self.failing.get(call_id)
-            answer = (
-                Ok(call_id, ANSWER)
-                if code is None
-                else ErrorReply(call_id, code, "as told", retryable=False, details={})
-            )
-            heapq.heappush(self.due, (self.now + takes, call_id, answer))
-        return call_id
-
-    def poll(self, timeout: float) -> list[object]:
-        until = self.now + max(round(timeout * NS), 10_000)
-        first = self.due[0][0] if self.due else until
-        self.now = max(self.now, min(until, first))
-        if self.dies_at is not None and self.now >= self.dies_at:
-            raise WorkerGone("the worker ended with status 3", 3)
-        answers: list[object] = []
-        while self.due and self.due[0][0] <= self.now:
-            answers.append(heapq.heappop(self.due)[2])
-        return answers
+from port_worker.bench.histogram import histogram_of, latency_ms
+from port_worker.bench.incidents import Incident, Running
+from port_worker.bench.load import UNSENT_LIMIT_BYTES
+from port_worker.bench.percentile import counted_percentile
+from port_worker.bench.stages import NEVER, NS, Stage
+from tests.bench.fake_workers import (
+    MS,
+    FakeWorkers,
+    closed_loop,
+    drive,
+    milliseconds,
+    of_stage,
+    open_loop,
+    outcomes_of,
+    steady,
+    total,
+)
 
 
-def drive(worker: FakeWorker, schedule: Schedule, retraining: Retraining | None = None, **options: Any) -> Run:
-    workload = repeat({"user": 1, "n": 10})
-    return Load(worker, schedule, workload, retraining=retraining, clock=worker.clock, **options).run()
-
-
-def steady(_k: int, _now: int) -> int:
+def two_ms(_k: int, _now: int) -> int:
     return 2 * MS
 
 
 def test_a_steady_worker_is_measured_as_it_is() -> None:
-    worker = FakeWorker(steady)
-    run = drive(worker, Schedule(rate=100.0, warmup_s=0.5, duration_s=1.0))
-    assert len(worker.sent) == 150
-    assert dict(run.calls.counts()) == {"ok": 100}
-    assert run.calls.latencies() == pytest.approx([2.0] * 100, abs=0.05)
-    assert run.window_s == pytest.approx(1.0, abs=0.01)
-    assert run.sources == {"model": 100}
+    workers = FakeWorkers(two_ms)
+    load = drive(workers, steady(100.0, 1.0, warmup_s=0.5))
+    assert len(workers.sent) == 150
+    assert outcomes_of(load) == {"ok": 100}
+    assert milliseconds(total(load).corrected) == pytest.approx([2.0] * 100, abs=0.05)
+    assert total(load).sources == {"model": 100}
+    assert (load.sent, load.answered, load.errors) == (150, 150, 0)
 
 
 def test_a_stall_is_paid_by_every_call_that_was_due_in_it() -> None:
-    """A closed loop would show one slow call; from the due times, the wait of each is a ramp."""
+    """A worker that answers nothing for 300 ms: from the due times, the wait of each call is a ramp."""
     stall = (500 * MS, 800 * MS)
-    worker = FakeWorker(lambda _k, now: (stall[1] - now if stall[0] <= now < stall[1] else 0) + MS)
-    run = drive(worker, Schedule(rate=100.0, warmup_s=0.0, duration_s=1.0))
-    slow = [latency for latency in run.calls.latencies() if latency > 5]
-    assert slow == pytest.approx([301.0 - 10 * k for k in range(30)], abs=0.1)
+    workers = FakeWorkers(lambda _k, now: (stall[1] - now if stall[0] <= now < stall[1] else 0) + MS)
+    load = drive(workers, steady(100.0, 1.0))
+    slow = [latency for latency in milliseconds(total(load).corrected) if latency > 5]
+    assert slow == pytest.approx([301.0 - 10 * k for k in range(29, -1, -1)], abs=0.1)
+
+
+def test_one_stall_in_a_minute_shows_in_the_corrected_latencies_alone() -> None:
+    """1.4 s in which nothing is answered: 140 calls are due in it, of which a client that waits would have sent one.
+
+    The p99.9 of 6,000 calls is the sixth from the top.
+    """
+    stall = (30 * NS, 30 * NS + 1400 * MS)
+    workers = FakeWorkers(lambda _k, now: (stall[1] - now if stall[0] <= now < stall[1] else 0) + 2 * MS)
+    cell = total(drive(workers, steady(100.0, 60.0)))
+    corrected = latency_ms(histogram_of(cell.corrected), cell.corrected)
+    uncorrected = latency_ms(histogram_of(cell.uncorrected), cell.uncorrected)
+    assert corrected is not None
+    assert uncorrected is not None
+    assert (corrected["count"], uncorrected["count"]) == (6000, 6000 - 140)
+    assert corrected["p999"] == pytest.approx(1402 - 6 * 10, abs=2)
+    assert corrected["p99"] == pytest.approx(1402 - 60 * 10, abs=2)
+    assert uncorrected["p999"] == pytest.approx(2.0, abs=0.1)
+    assert uncorrected["max"] == pytest.approx(1402.0, abs=1.5)
+
+
+class HeldUp(Incident):
+    """Holds the driver up once, as a machine that is busy elsewhere does."""
+
+    def __init__(self, workers: FakeWorkers, at_ns: int, for_ns: int) -> None:
+        self.workers = workers
+        self.at_ns = at_ns
+        self.for_ns = for_ns
+
+    def due_ns(self) -> int:
+        return self.at_ns
+
+    def act(self, _run: Running, _now_ns: int) -> None:
+        self.at_ns = NEVER
+        self.workers.now += self.for_ns
 
 
 def test_a_driver_that_is_held_up_sends_late_and_says_so() -> None:
-    worker = FakeWorker(steady)
+    workers = FakeWorkers(two_ms)
+    load = drive(workers, steady(100.0, 2.0), [HeldUp(workers, NS, 100 * MS)])
+    assert len(workers.sent) == 200
+    assert max(load.recorder.lags) == pytest.approx(90_000, abs=200)
+    assert total(load).corrected[92_000] == 1
+    assert max(total(load).corrected) == pytest.approx(100_000, abs=200), "of the call that was sent just before"
 
-    def hold_up(tick: Tick) -> None:
-        if tick.elapsed_s > 0.5:
-            worker.now += 100 * MS
 
-    run = drive(worker, Schedule(rate=100.0, warmup_s=0.0, duration_s=2.0), tick=hold_up)
-    assert len(worker.sent) == 200
-    late = max(run.calls.lags())
-    assert 90.0 <= late <= 100.0
-    assert max(run.calls.latencies()) == pytest.approx(late + 2.0, abs=0.1)
+def test_a_driver_that_waits_is_not_busy() -> None:
+    assert drive(FakeWorkers(two_ms), steady(100.0, 1.0)).busy == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_driver_that_never_waits_is_busy() -> None:
+    workers = FakeWorkers(two_ms)
+
+    def slow_clock() -> int:
+        workers.now += MS  # every look at it takes a millisecond: each call costs several
+        return workers.now
+
+    workers.clock = slow_clock  # type: ignore[method-assign]
+    load = drive(workers, steady(1000.0, 1.0))
+    assert load.busy > 0.9
+    assert counted_percentile(load.recorder.lags, 99) > 100_000
 
 
 def test_errors_are_counted_by_code_and_have_no_latency() -> None:
-    worker = FakeWorker(steady)
-    worker.failing = dict.fromkeys(range(0, 50, 10), "overloaded") | {1: "internal"}
-    run = drive(worker, Schedule(rate=50.0, warmup_s=0.0, duration_s=1.0))
-    assert dict(run.calls.counts()) == {"ok": 44, "overloaded": 5, "internal": 1}
-    assert len(run.calls.latencies()) == 44
+    workers = FakeWorkers(two_ms)
+    workers.failing = dict.fromkeys(range(0, 50, 10), "overloaded") | {1: "internal"}
+    load = drive(workers, steady(50.0, 1.0))
+    assert outcomes_of(load) == {"ok": 44, "overloaded": 5, "internal": 1}
+    assert len(milliseconds(total(load).corrected)) == 44
+    assert [second.errors for second in load.recorder.seconds] == [6]
 
 
 def test_silence_ends_after_the_grace() -> None:
-    worker = FakeWorker(lambda k, _now: MS if k < 30 else None)
-    run = drive(worker, Schedule(rate=50.0, warmup_s=0.0, duration_s=1.0))
-    assert dict(run.calls.counts()) == {"ok": 30, "no_answer": 20}
-    assert worker.now == pytest.approx(6 * NS, abs=NS)
+    workers = FakeWorkers(lambda k, _now: MS if k < 30 else None)
+    load = drive(workers, steady(50.0, 1.0))
+    assert outcomes_of(load) == {"ok": 30, "no_answer": 20}
+    assert workers.now == pytest.approx(6 * NS, abs=NS)
 
 
-def test_the_grace_is_at_least_the_deadline() -> None:
-    worker = FakeWorker(lambda _k, _now: None)
-    drive(worker, Schedule(rate=10.0, warmup_s=0.0, duration_s=1.0), deadline_ms=20_000)
-    assert worker.now == pytest.approx(21 * NS, abs=NS)
+def test_the_grace_is_longer_than_the_deadline() -> None:
+    workers = FakeWorkers(lambda _k, _now: None)
+    drive(workers, steady(10.0, 1.0), deadline_ms=20_000)
+    assert workers.now == pytest.approx(22 * NS, abs=NS)
+
+
+def test_a_call_that_outlives_its_deadline_is_given_up_while_others_go_on() -> None:
+    """One of the first second is never answered; it does not hold the rest up, and a late answer is nobody's."""
+    workers = FakeWorkers(lambda k, _now: 4 * NS if k == 5 else MS)
+    load = drive(workers, steady(10.0, 6.0), deadline_ms=500)
+    assert outcomes_of(load) == {"ok": 59, "no_answer": 1}
+    assert [call.deadline_ms for _, _, call in workers.sent] == [500] * 60
+    assert max(milliseconds(total(load).corrected)) < 5
 
 
 def test_a_worker_that_does_not_read_is_not_fed() -> None:
-    worker = FakeWorker(steady)
-    worker.unsent_bytes = UNSENT_LIMIT_BYTES + 1
-    run = drive(worker, Schedule(rate=50.0, warmup_s=0.1, duration_s=1.0))
-    assert worker.sent == []
-    assert dict(run.calls.counts()) == {"not_sent": 50}
+    workers = FakeWorkers(two_ms)
+    workers.unsent[0] = UNSENT_LIMIT_BYTES + 1
+    load = drive(workers, steady(50.0, 1.0, warmup_s=0.1))
+    assert workers.sent == []
+    assert outcomes_of(load) == {"ok": 0, "not_sent": 50}
+    assert total(load).not_sent == 50
 
 
 def test_death_settles_what_was_in_flight_and_what_was_to_come() -> None:
-    worker = FakeWorker(lambda _k, now: MS if now < 400 * MS else None)
-    worker.dies_at = 600 * MS
-    run = drive(worker, Schedule(rate=50.0, warmup_s=0.2, duration_s=1.0))
-    counts = run.calls.counts()
-    assert counts["ok"] == 10
-    assert counts["worker_gone"] == pytest.approx(10, abs=1)
-    assert counts.total() == 50
-    assert set(counts) == {"ok", "worker_gone", "not_sent"}
+    workers = FakeWorkers(lambda _k, now: MS if now < 400 * MS else None)
+    workers.dies_at[0] = 600 * MS
+    load = drive(workers, steady(50.0, 1.0, warmup_s=0.2))
+    found = outcomes_of(load)
+    assert found.keys() == {"ok", "worker_gone", "not_sent"}
+    assert found["ok"] == 10
+    assert found["worker_gone"] == pytest.approx(10, abs=1)
+    assert sum(found.values()) == total(load).offered == 50
 
 
 def test_death_in_the_warm_up_leaves_the_whole_window_unsent() -> None:
-    worker = FakeWorker(steady)
-    worker.dies_at = 0
-    run = drive(worker, Schedule(rate=50.0, warmup_s=0.2, duration_s=1.0))
-    assert dict(run.calls.counts()) == {"not_sent": 50}
+    workers = FakeWorkers(two_ms)
+    workers.dies_at[0] = 1
+    assert outcomes_of(drive(workers, steady(50.0, 1.0, warmup_s=0.2))) == {"ok": 0, "not_sent": 50}
 
 
-def test_a_retrain_lies_between_two_halves() -> None:
-    worker = FakeWorker(steady)
-    worker.retrain_ns = 3 * NS
-    retraining = Retraining(due_ns=round(1.5 * NS), args={"algorithm": "ALS"})
-    run = drive(worker, Schedule(rate=100.0, warmup_s=0.5, duration_s=2.0), retraining)
-    by_phase = {phase: run.calls.counts(phase)["ok"] for phase in Phase}
-    assert by_phase[Phase.BEFORE] == pytest.approx(100, abs=1)
-    assert by_phase[Phase.DURING] == pytest.approx(300, abs=1)
-    assert by_phase[Phase.AFTER] == pytest.approx(100, abs=1)
-    assert retraining.seconds == pytest.approx(3.0, abs=0.01)
-    assert retraining.error is None
-    assert run.window_s == pytest.approx(5.0, abs=0.02)
+def test_death_ends_a_stage_without_an_end() -> None:
+    workers = FakeWorkers(two_ms)
+    workers.dies_at[0] = NS
+    load = drive(workers, open_loop(Stage("before", 10.0, None), Stage("after", 10.0, 1.0)))
+    assert of_stage(load, 0).ok == 10
+    assert of_stage(load, 1).errors == {"not_sent": 10}
 
 
-def test_a_retrain_that_is_never_answered_is_given_up() -> None:
-    worker = FakeWorker(steady)
-    worker.retrain_ns = None
-    retraining = Retraining(due_ns=0)
-    drive(worker, Schedule(rate=1.0, warmup_s=0.0, duration_s=10.0), retraining)
-    assert retraining.error is not None
-    assert retraining.error["code"] == "no_answer"
-    assert retraining.seconds == pytest.approx(LIMIT_S + 10, abs=1.0)
+def test_a_worker_that_comes_back_is_driven_again() -> None:
+    workers = FakeWorkers(two_ms)
+    workers.dies_at[0], workers.returns_at[0] = 400 * MS, 600 * MS
+    load = drive(workers, steady(100.0, 1.0))
+    found = outcomes_of(load)
+    assert found["not_sent"] == pytest.approx(20, abs=2)
+    assert found["ok"] == pytest.approx(80, abs=2)
 
 
-def test_death_ends_a_retrain_too() -> None:
-    worker = FakeWorker(steady)
-    worker.retrain_ns, worker.dies_at = None, NS
-    retraining = Retraining(due_ns=NS // 2)
-    drive(worker, Schedule(rate=10.0, warmup_s=0.0, duration_s=1.0), retraining)
-    assert retraining.error is not None
-    assert retraining.error["code"] == "worker_gone"
+def test_calls_go_to_the_worker_with_the_fewest_in_flight() -> None:
+    """The second is ten times as slow as the first, and so gets a tenth of the calls once both are loaded."""
+    workers = FakeWorkers(two_ms, count=2)
+    workers.service = lambda k, _now: 5 * MS if k % 2 else 50 * MS
+    drive(workers, steady(1000.0, 0.1))
+    assert {worker for _, worker, _ in workers.sent} == {0, 1}
+
+
+def test_idle_workers_take_turns() -> None:
+    workers = FakeWorkers(two_ms, count=3)
+    drive(workers, steady(50.0, 1.2))
+    assert [sum(worker == one for _, worker, _ in workers.sent) for one in range(3)] == [20, 20, 20]
+
+
+def test_one_of_two_workers_takes_the_calls_of_the_other_that_died() -> None:
+    workers = FakeWorkers(two_ms, count=2)
+    workers.dies_at[1] = 500 * MS
+    load = drive(workers, steady(100.0, 1.0))
+    assert total(load).failed <= 1
+    assert {worker for at, worker, _ in workers.sent if at > 510 * MS} == {0}
+
+
+def test_a_closed_loop_keeps_so_many_in_flight() -> None:
+    workers = FakeWorkers(lambda _k, _now: 10 * MS)
+    load = drive(workers, closed_loop(4, 1.0))
+    assert len(workers.sent) == pytest.approx(400, abs=8)
+    assert total(load).offered == total(load).ok == len(workers.sent)
+    assert milliseconds(total(load).corrected) == pytest.approx([10.0] * total(load).ok, abs=0.2)
+
+
+def test_a_closed_loop_offers_nothing_while_nobody_is_there() -> None:
+    workers = FakeWorkers(lambda _k, _now: 10 * MS)
+    workers.dies_at[0], workers.returns_at[0] = 200 * MS, 700 * MS
+    load = drive(workers, closed_loop(2, 1.0))
+    assert outcomes_of(load) == {"ok": pytest.approx(100, abs=4), "worker_gone": 2}
+
+
+def test_a_closed_loop_ends_with_its_last_worker() -> None:
+    workers = FakeWorkers(lambda _k, _now: 10 * MS)
+    workers.dies_at[0] = 105 * MS
+    assert outcomes_of(drive(workers, closed_loop(2, 1.0))) == {"ok": 20, "worker_gone": 2}
+
+
+def test_seconds_count_from_the_end_of_the_warm_up_by_when_calls_were_due() -> None:
+    load = drive(FakeWorkers(two_ms), steady(100.0, 2.5, warmup_s=1.5))
+    assert [second.offered for second in load.recorder.seconds] == [100, 100, 50]
+    assert [second.ok for second in load.recorder.seconds] == [100, 100, 50]
+
+
+def test_stages_follow_each_other_without_a_gap() -> None:
+    load = drive(FakeWorkers(two_ms), open_loop(Stage("calm", 100.0, 1.0), Stage("burst", 500.0, 1.0)))
+    assert (of_stage(load, 0).ok, of_stage(load, 1).ok) == (100, 500)
+    assert load.timeline.ended_ns == [NS, 2 * NS]
+
+
+class Patient(Incident):
+    """Wants to act every 100 ms, between calls."""
+
+    patient = True
+
+    def __init__(self) -> None:
+        self.next_ns = 0
+        self.acted: list[int] = []
+
+    def due_ns(self) -> int:
+        return self.next_ns
+
+    def act(self, _run: Running, now_ns: int) -> None:
+        self.next_ns = now_ns + 100 * MS
+        self.acted.append(now_ns)
+
+
+@pytest.mark.parametrize(("rate", "most_late_ms"), [(100.0, 1), (5000.0, 150)])
+def test_a_patient_incident_waits_for_a_gap_and_not_for_ever(rate: float, most_late_ms: float) -> None:
+    patient = Patient()
+    drive(FakeWorkers(lambda _k, _now: 10_000), steady(rate, 1.0), [patient])
+    gaps = [after - before for before, after in zip(patient.acted, patient.acted[1:], strict=False)]
+    assert len(patient.acted) >= 5
+    assert max(gaps) <= (100 + most_late_ms) * MS

@@ -11,7 +11,7 @@ from port_worker.bench.codec.hostile import LIMIT_BYTES, LIMIT_MS, PERMITTED_MS
 from port_worker.bench.codec.peers import OURS
 from port_worker.bench.codec.timing import Quartiles, Samples, ratios
 from port_worker.bench.goals import are_met
-from port_worker.bench.summary import machine
+from port_worker.bench.machine import machine
 
 if TYPE_CHECKING:
     from port_worker.bench.codec.hostile import Cost

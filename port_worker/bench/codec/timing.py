@@ -49,11 +49,9 @@ class Quartiles:
         """Of at least one value, by nearest rank but for the median."""
         import statistics
 
-        import numpy as np
+        from port_worker.bench.percentile import percentile
 
-        from port_worker.bench.latency import percentile
-
-        ascending = np.sort(np.array(values, dtype=np.float64))
+        ascending = sorted(values)
         return cls(statistics.median(values), percentile(ascending, 25.0), percentile(ascending, 75.0))
 
 

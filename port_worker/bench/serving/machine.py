@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from port_worker.bench.summary import machine
+from port_worker.bench.machine import machine
 
 _LIBRARIES = ("numpy", "LibRecommender", "onnxruntime", "faiss-cpu", "tensorflow")
 _CPUINFO = Path("/proc/cpuinfo")

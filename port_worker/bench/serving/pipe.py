@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from port_worker.host import WorkerError, WorkerHost, worker_command
+from port_worker.bench.fleet import Link
+from port_worker.host import WorkerError, worker_command
 from protocol.messages import Call, Ok, Progress, parse_outbound, plain, to_payload
 
 _HELLO_S = 120.0
@@ -32,8 +33,8 @@ class Flow:
     seconds: float
 
 
-class TimedWorker(WorkerHost):
-    """A `WorkerHost` that also sends what was encoded before, and tells when the answers came."""
+class TimedWorker(Link):
+    """A `Link` that also sends what was encoded before, and tells when the answers came."""
 
     def __enter__(self) -> TimedWorker:
         return self
@@ -87,9 +88,7 @@ class TimedWorker(WorkerHost):
 
 def timed_worker(home: Path, environment: Mapping[str, str] | None = None) -> TimedWorker:
     """Spawn a worker on `home` and wait for its hello; `environment` is added to this process's. Raises WorkerGone."""
-    host = TimedWorker.start(worker_command(home), env=os.environ | dict(environment or {}), hello_timeout=_HELLO_S)
-    assert isinstance(host, TimedWorker)
-    return host
+    return TimedWorker.start(worker_command(home), env=os.environ | dict(environment or {}), hello_timeout=_HELLO_S)
 
 
 def recommend_calls(users: Iterable[str], n: int) -> Iterable[dict[str, Any]]:

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from port_worker.bench.goals import Goal, are_met, at_least, at_most
+from port_worker.bench.machine import machine
 from port_worker.bench.sources.extract import OURS, Extracted
 from port_worker.bench.sources.retrains import Retrain
-from port_worker.bench.summary import machine
 
 ROWS_PER_S = 500_000
 TIMES_THE_COLUMNS = 3.0

@@ -1,0 +1,1 @@
+"""The scenarios: what a run does to a worker, and what is asked of the worker in return. One module each."""

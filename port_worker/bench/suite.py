@@ -1,0 +1,144 @@
+"""One scenario, or all of them, on workers that are started for each, as one report."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from port_worker.bench import prepare
+from port_worker.bench.driving import Driver, PythonDriver
+from port_worker.bench.fleet import Fleet, Link
+from port_worker.bench.judging import observed
+from port_worker.bench.live import Live
+from port_worker.bench.machine import machine
+from port_worker.bench.phases import measured_facts, phase_facts
+from port_worker.bench.plan import Options, World
+from port_worker.bench.progress import say
+from port_worker.bench.resolved import Chosen
+from port_worker.bench.scenarios.bench import Bench, Found
+from port_worker.bench.scenarios.catalogue import SCENARIOS
+from port_worker.bench.worker_status import status_of
+from protocol.codec import codec
+
+SCHEMA = "port_worker.bench/1"
+
+
+class Suite:
+    """Runs what was chosen, one after the other.
+
+    Args:
+        args: of the command line.
+        home: where data and models live.
+        argv: as typed.
+    """
+
+    def __init__(self, args: argparse.Namespace, home: Path, argv: Sequence[str]) -> None:
+        self._args = args
+        self._home = home
+        self._argv = list(argv)
+        self._live = Live()
+        self._worker: dict[str, Any] | None = None
+        self._world: World | None = None
+
+    def run(self, chosen: Sequence[Chosen]) -> dict[str, Any]:
+        """The report. Raises HostError when there is no worker, SourceError, OSError, ValueError."""
+        began = datetime.datetime.now(datetime.timezone.utc)
+        scenarios, verdicts = [], []
+        for one in chosen:
+            scenario, judged = self._scenario(one)
+            scenarios.append(scenario)
+            verdicts += judged
+        met = all(verdict["met"] for verdict in verdicts)
+        reached = all(goal["met"] is not False for scenario in scenarios for goal in scenario["goals"])
+        return {
+            "schema": SCHEMA,
+            "command": self._argv,
+            "began": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "machine": machine(),
+            "worker": self._worker,
+            "scenarios": scenarios,
+            "slo": verdicts,
+            "met": met and reached,
+        }
+
+    def _scenario(self, chosen: Chosen) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        say(f"scenario {chosen.name}: {SCENARIOS[chosen.name].about}")
+        self._live.title = chosen.name
+        options = chosen.options
+        supervised = chosen.name == "kill"
+        with prepare.start_fleet(
+            self._home, self._args.source, options.codec, options.workers, supervised=supervised
+        ) as fleet:
+            self._prepare(fleet, options)
+            found = self._found(chosen, fleet)
+        facts = _scenario_facts(chosen, self._args.driver, found)
+        judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
+        verdicts = [{"scenario": chosen.name, **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
+        return facts, verdicts
+
+    def _prepare(self, fleet: Fleet, options: Options) -> None:
+        """A model, whom to ask about, and who is measured: as the first worker has it."""
+        first = fleet.link(0)
+        assert first is not None
+        prepare.ensure_model(first, self._args.algorithm)
+        if self._worker is None:
+            self._worker = _worker(first)
+        items = bool({"similar", "score"} & set(options.mix))
+        self._world = prepare.world(
+            first, self._home, self._args.source, options.users, options.known_users, items=items
+        )
+
+    def _found(self, chosen: Chosen, fleet: Fleet) -> Found:
+        assert self._world is not None
+        bench = Bench(
+            options=chosen.options,
+            own=chosen.own,
+            world=self._world,
+            driver=self._driver(fleet, chosen.options.codec),
+            fleet=fleet,
+            objectives=chosen.objectives,
+            spawn=lambda: self._spawn(chosen.options.codec),
+            tell=say,
+        )
+        found = import_module(f"port_worker.bench.scenarios.{chosen.name.replace('-', '_')}").run(bench)
+        assert isinstance(found, Found)
+        return found
+
+    def _driver(self, fleet: Fleet, codec_name: str) -> Driver:
+        """The BEAM's starts workers of its own by the same command; the fleet is there to compare with."""
+        if self._args.driver == "python":
+            return PythonDriver(fleet, self._live)
+        command = prepare.command(self._home, self._args.source, codec_name)
+        driver: Driver = import_module("port_worker.bench.beam.driver").BeamDriver(
+            fleet, self._live, command, self._home
+        )
+        return driver
+
+    def _spawn(self, name: str) -> Link:
+        return Link.spawn(prepare.command(self._home, self._args.source, name), codec=codec(name))
+
+
+def _worker(link: Link) -> dict[str, Any]:
+    about = link.hello.get("worker", {})
+    status = status_of(link) or {}
+    model = status.get("model", link.hello.get("model"))
+    return {"version": about.get("version"), "python": about.get("python"), "model": model}
+
+
+def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]:
+    facts = measured_facts(found.measured, closed=chosen.options.closed)
+    if found.total is not None:
+        facts["total"] = {**phase_facts(found.total), "name": "total"}
+    return {
+        "name": chosen.name,
+        "driver": driver,
+        "options": {**chosen.options.facts(), **chosen.own},
+        **facts,
+        "findings": {**found.measured.findings, **found.findings},
+        "goals": [asdict(goal) for goal in found.goals],
+    }
