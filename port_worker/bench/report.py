@@ -1,75 +1,77 @@
-"""The summary as a table, for people."""
+"""A report as aligned tables, for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-_COLUMNS = ("p50", "p90", "p99", "p999", "max")
-_HEADS = ("p50", "p90", "p99", "p99.9", "max")
-_MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "not judged"}
+from port_worker.bench import findings, remarks
+from port_worker.bench.grids import Grid, overview, scenario_grids
 
-
-def show(summary: Mapping[str, Any], stream: IO[str]) -> None:
-    """Write the tables of a summary to a stream."""
-    console = Console(file=stream, highlight=False, soft_wrap=True)
-    console.print(_load(summary))
-    console.print(_latency(summary))
-    for line in _remarks(summary):
-        console.print(line, markup=False)
-    for verdict in summary["slo"]:
-        mark = "[green]met[/green]" if verdict["met"] else "[red]breached[/red]"
-        console.print(f"slo {verdict['expression']}: {mark}")
-    for goal in summary.get("goals", ()):
-        console.print(f"goal {goal['text']}: {goal['observed']}, {_MARKS[goal['met']]}")
+_WIDTH = 120
+_VERDICTS = {True: ("met", "green"), False: ("breached", "bold red"), None: ("not measured", "yellow")}
 
 
-def _load(summary: Mapping[str, Any]) -> Table:
-    table = Table("offered/s", "achieved/s", "sent", "ok", "errors", "error rate")
-    for column in table.columns:
-        column.justify = "right"
-    table.add_row(
-        f"{summary['rate_offered']:,.1f}",
-        f"{summary['rate_achieved']:,.1f}",
-        f"{summary['sent']:,}",
-        f"{summary['ok']:,}",
-        f"{summary['errors']:,}",
-        f"{summary['error_rate']:.2%}",
-    )
-    return table
+def show(report: Mapping[str, Any], stream: IO[str]) -> None:
+    """Write the tables of every scenario, then the verdicts. `stream` may be a terminal, a pipe or a file."""
+    # A table that is wider than its stream wraps its cells, which nobody can read: only a terminal narrows it.
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _WIDTH)
+    for part in _parts(report):
+        console.print(part)
 
 
-def _latency(summary: Mapping[str, Any]) -> Table:
-    table = Table("latency, ms", *_HEADS)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    table.add_row("all", *_cells(summary["latency_ms"]))
-    for name, phase in summary.get("retrain", {}).get("phases", {}).items():
-        table.add_row(f"{name} the retrain", *_cells(phase["latency_ms"]))
-    return table
+def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text(f"{remarks.worker(report)}; {remarks.machine(report)}")
+    for scenario in report["scenarios"]:
+        yield from _scenario(scenario)
+    if len(report["scenarios"]) > 1:
+        yield _table(overview(report))
+    yield from _verdicts(report)
 
 
-def _cells(latency_ms: Mapping[str, float] | None) -> list[str]:
-    return ["-"] * len(_COLUMNS) if latency_ms is None else [f"{latency_ms[name]:.2f}" for name in _COLUMNS]
+def _scenario(scenario: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text.assemble("\n", (scenario["name"], "bold"), f": {remarks.options(scenario)}")
+    for grid in (*scenario_grids(scenario), *findings.tables(scenario["findings"])):
+        yield _table(grid)
+    yield ""
+    for label, value in findings.facts(scenario["findings"]):
+        yield Text(f"{label}: {value}")
+    for mark in scenario["marks"]:
+        yield Text(f"at {mark['at_s']:.1f} s: {mark['text']}")
+    for line in (remarks.sources(scenario), remarks.driver(scenario)):
+        if line is not None:
+            yield Text(line)
+    warning = remarks.limit(scenario)
+    if warning is not None:
+        yield Text(f"WARNING: {warning}", style="bold yellow")
 
 
-def _remarks(summary: Mapping[str, Any]) -> list[str]:
-    lines = [f"error {code}: {count:,}" for code, count in summary["errors_by_code"].items()]
-    retrain = summary.get("retrain")
-    if retrain is not None:
-        error = retrain["error"]
-        how = "done" if error is None else f"failed, {error['code']}: {error['message']}"
-        lines.append(f"retrain: {how} after {retrain['seconds']:.1f} s")
-    worker = summary.get("worker") or {}
-    if worker.get("rss_bytes"):
-        lines.append(f"worker: {worker['rss_bytes'] / 1e6:.0f} MB resident")
-    driver = summary["driver"]
-    if driver["limited"]:
-        late, busy = driver["send_lag_ms"]["p99"], driver["busy"]
-        lines.append(
-            f"the driver was a limit: sends {late:.1f} ms late at p99, busy {busy:.0%}; latencies include that"
-        )
-    return lines
+def _table(grid: Grid) -> Group:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(grid.heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for row in grid.rows:
+        table.add_row(*map(Text, row))
+    return Group("", table)
+
+
+def _verdicts(report: Mapping[str, Any]) -> Iterator[Text]:
+    several = len(report["scenarios"]) > 1
+    for scenario in report["scenarios"]:
+        name = f"{scenario['name']}: " if several else ""
+        for goal in scenario["goals"]:
+            yield _verdict(f"{name}goal, {goal['text']}", goal["observed"], goal["met"])
+    for verdict in report["slo"]:
+        name = f"{verdict['scenario']}: " if several else ""
+        expression = verdict["expression"]
+        yield _verdict(f"{name}slo {expression}", remarks.observed(expression, verdict["observed"]), verdict["met"])
+
+
+def _verdict(asked: str, observed: str, met: bool | None) -> Text:
+    word, style = _VERDICTS[met]
+    return Text.assemble(f"{asked}: ", *([] if met is None else [f"{observed}, "]), (word, style))
