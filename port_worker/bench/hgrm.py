@@ -1,9 +1,9 @@
 """Latencies as `.hgrm`, the percentile distribution that HdrHistogram's own plotter and wrk2's users read.
 
-Milliseconds, corrected. One distribution to a file, as those readers expect: a report of one scenario writes its total to
-the path that was asked for; of several, each has its name before the ending, `out.hgrm` becoming `out-steady.hgrm`.
-Where a scenario has several phases, each has a file of its own as well, `out-retrain-during.hgrm`; and beside each file
-of a total there is one of its uncorrected latencies, `out-uncorrected.hgrm`. What nothing was answered in has none.
+Milliseconds, corrected. One distribution to a file, as those readers expect: a report of one scenario writes its total
+to the path that was asked for; of several, each has its name before the ending, `out.hgrm` becoming `out-steady.hgrm`.
+Where a scenario has several phases, each has a file of its own as well, `out-retrain-2-during.hgrm`; and beside each
+file of a total there is one of its uncorrected latencies, `out-uncorrected.hgrm`. What had no answer has no file.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def _distributions(report: Mapping[str, Any]) -> Iterator[tuple[str, str | None]
         name = f"-{scenario['name']}" if several else ""
         yield name, scenario["total"]["histogram"]
         yield f"{name}-uncorrected", scenario["total"]["uncorrected_histogram"]
-        for phase in scenario["phases"] if len(scenario["phases"]) > 1 else ():
-            yield f"{name}-{_file_name(phase['name'])}", phase["histogram"]
+        for place, phase in enumerate(scenario["phases"] if len(scenario["phases"]) > 1 else (), 1):
+            yield f"{name}-{place}-{_file_name(phase['name'])}", phase["histogram"]
 
 
 def _file_name(phase: str) -> str:

@@ -33,10 +33,11 @@ def options(scenario: Mapping[str, Any]) -> str:
     """The load in one sentence."""
     of = scenario["options"]
     mix = of["mix"]
+    cold = f", {percent(of['cold'])} unknown" if of["cold"] else ""
     asked = [
         f"{number(of['duration_s'])} s after {number(of['warmup_s'])} s of warm-up",
         _workers(of["workers"]),
-        f"users {of['users']} of {count(of['known_users'])}" + (f", {percent(of['cold'])} unknown" if of["cold"] else ""),
+        f"users {of['users']} of {count(of['known_users'])}{cold}",
         None if len(mix) < 2 else "mix " + " ".join(f"{op}={value:g}" for op, value in mix.items()),
         f"n {of['n']}",
         None if of["deadline_ms"] is None else f"deadline {of['deadline_ms']:g} ms",
@@ -83,11 +84,13 @@ def limit(scenario: Mapping[str, Any]) -> str | None:
 def sources(scenario: Mapping[str, Any]) -> str | None:
     """What answers came from; None where nothing was answered."""
     found = scenario["total"]["answers_by_source"]
-    return "answers from " + ", ".join(f"{name} {count(calls)}" for name, calls in found.items()) if any(found.values()) else None
+    named = ", ".join(f"{name} {count(calls)}" for name, calls in found.items() if calls)
+    return f"answers from {named}" if named else None
 
 
-def observed(expression: str, value: float | None) -> str:
-    """What was observed of an objective, in a unit that fits it."""
+def observed(verdict: Mapping[str, Any]) -> str:
+    """What was observed of an objective of a report, in a unit that fits it."""
+    expression, value = verdict["expression"], verdict["observed"]
     if value is None:
         return "nothing observed"
     try:

@@ -68,8 +68,7 @@ def _verdicts(report: Mapping[str, Any]) -> Iterator[Text]:
             yield _verdict(f"{name}goal, {goal['text']}", goal["observed"], goal["met"])
     for verdict in report["slo"]:
         name = f"{verdict['scenario']}: " if several else ""
-        expression = verdict["expression"]
-        yield _verdict(f"{name}slo {expression}", remarks.observed(expression, verdict["observed"]), verdict["met"])
+        yield _verdict(f"{name}slo {verdict['expression']}", remarks.observed(verdict), verdict["met"])
 
 
 def _verdict(asked: str, observed: str, met: bool | None) -> Text:

@@ -20,7 +20,7 @@ _BYTES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "
 _SHARES = {"%": 0.01}
 _COUNTS = {"": 1.0}
 _UNITS: Mapping[str, tuple[str, Mapping[str, float]]] = {
-    **{name: ("us, ms or s", _MILLISECONDS) for name in LATENCIES},
+    **dict.fromkeys(LATENCIES, ("us, ms or s", _MILLISECONDS)),
     "errors": ("% or none", _SHARES | _COUNTS),
     "rate": ("% or none", _SHARES | _COUNTS),
     "rss": (f"{', '.join(_BYTES)}", _BYTES),

@@ -43,7 +43,7 @@ class Play:
     mix: Mapping[str, float] = field(default_factory=lambda: {"recommend": 1.0})
 
     def calls(self) -> list[Call]:
-        """One worker, first come first served; at most `_WINDOW` are under way, so a stall keeps others from being sent."""
+        """One worker, first come first served; at most `_WINDOW` are under way, so a stall delays sends."""
         draw = random.Random(self.seed)
         due, ends, free, found = 0.0, [0.0] * _WINDOW, 0.0, []
         stalls = dict(self.stalls)
@@ -146,8 +146,12 @@ def _worker(pid: int) -> dict[str, Any]:
     }
 
 
+def _driver(lag: dict[str, float] | None, busy: float, why: str | None = None) -> dict[str, Any]:
+    return {"send_lag_ms": lag, "busy": busy, "limited": why is not None, "why": why}
+
+
 def scenario(name: str = "steady", play: Play | None = None, **parts: Any) -> dict[str, Any]:
-    """One of any name over a play of calls; `cuts` are the phases, name to beginning and end, and parts replace parts."""
+    """One of any name over a play of calls; `cuts` are the phases, name to beginning and end; parts replace parts."""
     play = play or Play()
     calls = play.calls()
     cuts = parts.pop("cuts", {"measured": (0, play.seconds)})
@@ -171,7 +175,7 @@ def scenario(name: str = "steady", play: Play | None = None, **parts: Any) -> di
         "by_op": {op: phase(op, [c for c in calls if c.op == op], play.seconds) for op in ops} if len(ops) > 1 else {},
         "series": series(calls, play.seconds, workers, parts.pop("gone", ())),
         "marks": [],
-        "driver_load": {"send_lag_ms": {"p50": 0.03, "p99": 0.21, "max": 1.4}, "busy": 0.22, "limited": False, "why": None},
+        "driver_load": _driver({"p50": 0.03, "p99": 0.21, "max": 1.4}, 0.22),
         "workers": [_worker(4100 + place) for place in range(workers)],
         "findings": {},
         "goals": [],
@@ -275,16 +279,15 @@ def garbage() -> dict[str, Any]:
 def slow_reader() -> dict[str, Any]:
     found = scenario("slow-reader", Play(seconds=14, stalls={5.0: 2.5}))
     found["marks"] = [{"at_s": 5.0, "text": "the host stops reading"}, {"at_s": 7.5, "text": "it reads again"}]
-    found["driver_load"] = {
-        "send_lag_ms": {"p50": 0.1, "p99": 6.2, "max": 31.0},
-        **{"busy": 0.81, "limited": True, "why": "sends 6.2 ms late at p99, busy 81%"},
-    }
+    late = "sends 6.2 ms late at p99, busy 81%"
+    found["driver_load"] = _driver({"p50": 0.1, "p99": 6.2, "max": 31.0}, 0.81, late)
     found["findings"] = {"rss_growth_bytes": 3_400_000}
     return found
 
 
 def soak() -> dict[str, Any]:
-    return scenario("soak", Play(seconds=90, rate=lambda _at: 100.0), findings={"rss_slope_bytes_per_hour": 1_250_000.0})
+    slope = {"rss_slope_bytes_per_hour": 1_250_000.0}
+    return scenario("soak", Play(seconds=90, rate=lambda _at: 100.0), findings=slope)
 
 
 def boot() -> dict[str, Any]:
@@ -293,7 +296,7 @@ def boot() -> dict[str, Any]:
     figures = {"count": 10, "p50": 412.0, "p99": 530.0, "max": 530.0}
     found["findings"] = {"boots": 10, "ready_ms": figures, "first_answer_ms": {**figures, "p50": 415.5}}
     found["workers"] = []
-    found["driver_load"] = {"send_lag_ms": None, "busy": 0.0, "limited": False, "why": None}
+    found["driver_load"] = _driver(None, 0.0)
     return found
 
 

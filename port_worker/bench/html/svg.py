@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from port_worker.bench.html.elements import element
@@ -12,6 +12,8 @@ from port_worker.bench.html.scales import Scale
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 34.0, 40.0
 _MARK_GAP = 19.0
 """Numbers of marks that are nearer than this would cover each other."""
+_DIGIT = 7.5
+"""Width of a character of an axis, more rather than less."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn; `marks` are values of x, which are numbered from 1."""
+    """What is drawn; `marks` are values of x, which are numbered from 1, and `named` is one with a name of its own."""
 
     title: str
     x: Scale
@@ -58,13 +60,15 @@ class Chart:
     y_label: str
     lines: Sequence[Line]
     bounds: Sequence[Bound] = ()
-    marks: Sequence[float] = field(default=())
+    marks: Sequence[float] = ()
+    named: tuple[float, str] | None = None
 
 
 def drawn(chart: Chart, size: Size) -> Element:
     """The chart in that size, with its title for who cannot see it."""
     frame = _Frame(chart, size)
-    parts = [*frame.grid(), *frame.marks(), *map(frame.line, chart.lines), *frame.bounds()]
+    below = [*frame.y_axis(), *frame.x_axis(), *frame.marks(), *frame.named()]
+    parts = [*below, *map(frame.line, chart.lines), *frame.bounds()]
     said = f"{chart.title}: {chart.y_label} over {chart.x_label}; {', '.join(line.label for line in chart.lines)}"
     view = f"0 0 {size.width:g} {size.height:g}"
     return element("svg", *parts, viewBox=view, role="img", aria_label=said, class_=size.name)
@@ -84,19 +88,26 @@ class _Frame:
     def _y(self, value: float) -> float:
         return self._bottom - self._chart.y.at(value) * (self._bottom - self._top)
 
-    def grid(self) -> Iterator[Element]:
-        """Lines of the axes, their figures, and what they count."""
+    def y_axis(self) -> Iterator[Element]:
+        """A line across for each figure, and what they count."""
         for value, text in self._chart.y.ticks:
             y = self._y(value)
             yield element("line", x1=self._left, x2=self._right, y1=y, y2=y, class_="grid")
             yield element("text", text, x=self._left - 7, y=y + 4, class_="end")
+        yield element("text", self._chart.y_label, x=2, y=12, class_="axis")
+
+    def x_axis(self) -> Iterator[Element]:
+        """A tick for each figure, without it where the figure before is in the way, and what they count."""
+        taken = 0.0
         for value, text in self._chart.x.ticks:
             x = self._x(value)
+            half = _DIGIT * len(text) / 2
+            middle = min(x, self._right + _RIGHT - half)
             yield element("line", x1=x, x2=x, y1=self._bottom, y2=self._bottom + 4, class_="tick")
-            anchor = "end" if x > self._right - 16 else "middle"
-            yield element("text", text, x=self._right if anchor == "end" else x, y=self._bottom + 17, class_=anchor)
+            if middle - half >= taken:
+                taken = middle + half
+                yield element("text", text, x=middle, y=self._bottom + 17, class_="middle")
         yield element("line", x1=self._left, x2=self._right, y1=self._bottom, y2=self._bottom, class_="tick")
-        yield element("text", self._chart.y_label, x=2, y=12, class_="axis")
         yield element("text", self._chart.x_label, x=self._right, y=self._bottom + 34, class_="axis end")
 
     def line(self, line: Line) -> Element:
@@ -126,6 +137,15 @@ class _Frame:
                 room = x
                 yield element("circle", cx=x, cy=self._top - 10, r=8, class_="flag")
                 yield element("text", str(number), x=x, y=self._top - 6, class_="middle flag")
+
+    def named(self) -> Iterator[Element]:
+        """The line of a single place, and its name beside it."""
+        if self._chart.named is not None:
+            at, name = self._chart.named
+            x = self._x(at)
+            side = "end" if x > (self._left + self._right) / 2 else "start"
+            yield element("line", x1=x, x2=x, y1=self._top - 6, y2=self._bottom, class_="mark")
+            yield element("text", name, x=x + (-5 if side == "end" else 5), y=self._top - 8, class_=f"{side} axis")
 
     def bounds(self) -> Iterator[Element]:
         """Dashed, with the objective's own words at its end."""
