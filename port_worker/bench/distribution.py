@@ -29,7 +29,7 @@ def decoded(text: str | None) -> HdrHistogram | None:
 
 
 def curve(histogram: HdrHistogram) -> list[tuple[float, float]]:
-    """Shares 0..1 in ascending order, each with the milliseconds that so many calls are within; the last is (1, max)."""
+    """Shares 0..1 in ascending order, each with the milliseconds that so many calls took at most; the last is 1."""
     return [
         (step.percentile_level_iterated_to / 100, step.value_iterated_to / US_PER_MS)
         for step in histogram.get_percentile_iterator(_TICKS)

@@ -49,8 +49,8 @@ def percent(value: float | None) -> str:
 
 
 def megabytes(value: float | None) -> str:
-    """Of bytes; millions of them."""
-    return NONE if value is None else number(value / 1e6)
+    """Of bytes; millions of them, one digit behind the point."""
+    return NONE if value is None else f"{value / 1e6:,.1f}"
 
 
 def ratio(value: float | None) -> str:

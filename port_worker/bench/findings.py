@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from port_worker.bench.figures import named, plain
-from port_worker.bench.grids import Grid
+from port_worker.bench.grids import PERCENTILES, Grid
 
 _LABELS = {
     "knee_rate": "knee, the highest rate that meets every objective",
@@ -71,11 +71,13 @@ def _distributions(unit: str, alike: Mapping[str, Mapping[str, float]]) -> Grid:
     for name, values in alike.items():
         label, _, factor = named(name)
         rows.append([label, *(plain(values[key], 1.0 if key == "count" else factor) for key in columns)])
-    return Grid((unit, *columns), rows)
+    return Grid((unit, *(PERCENTILES.get(column, column) for column in columns)), rows)
 
 
 def _cell(value: Any, factor: float) -> str:
-    return f"{len(value)} entries" if isinstance(value, Mapping | list) else plain(value, factor)
+    if isinstance(value, list):
+        return ", ".join(plain(one, factor) for one in value)
+    return f"{len(value)} entries" if isinstance(value, Mapping) else plain(value, factor)
 
 
 def _is_list_of_mappings(value: Any) -> bool:

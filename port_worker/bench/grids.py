@@ -99,13 +99,23 @@ def scenario_grids(scenario: Mapping[str, Any]) -> Iterator[Grid]:
 
 
 def overview(report: Mapping[str, Any]) -> Grid:
-    """A row a scenario: what a suite came to."""
+    """A row a scenario: what a suite came to, of a ramp at its knee."""
     heads = ("scenario", "achieved/s", "errors", "p50, ms", "p99", "p99.9", "max", "verdict")
     return Grid(heads, [_overview_row(report, scenario) for scenario in report["scenarios"]])
 
 
+def judged_phase(scenario: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a scenario is about: all of it, but of a ramp the step at its knee, above which it is meant to break."""
+    knee = scenario["findings"].get("knee_rate")
+    offered = {phase["rate_offered"]: phase for phase in scenario["phases"] if phase["rate_offered"]}
+    if not isinstance(knee, int | float) or not offered:
+        total: Mapping[str, Any] = scenario["total"]
+        return total
+    return offered[min(offered, key=lambda rate: abs(rate - knee))]
+
+
 def _overview_row(report: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[str]:
-    total = scenario["total"]
+    total = judged_phase(scenario)
     figures = _percentiles(total["latency_ms"], ("p50", "p99", "p999", "max"))
     verdict = {True: "met", False: "breached", None: "not judged"}[is_met(report, scenario)]
     return [scenario["name"], rate(total["rate_achieved"]), share(total["error_rate"]), *figures, verdict]

@@ -30,14 +30,14 @@ def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     for scenario in report["scenarios"]:
         yield from _scenario(scenario)
     if len(report["scenarios"]) > 1:
-        yield _table(overview(report))
+        yield table(overview(report))
     yield from _verdicts(report)
 
 
 def _scenario(scenario: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield Text.assemble("\n", (scenario["name"], "bold"), f": {remarks.options(scenario)}")
     for grid in (*scenario_grids(scenario), *findings.tables(scenario["findings"])):
-        yield _table(grid)
+        yield table(grid)
     yield ""
     for label, value in findings.facts(scenario["findings"]):
         yield Text(f"{label}: {value}")
@@ -51,13 +51,14 @@ def _scenario(scenario: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Text(f"WARNING: {warning}", style="bold yellow")
 
 
-def _table(grid: Grid) -> Group:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+def table(grid: Grid) -> Group:
+    """A grid with an empty line before it."""
+    found = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for place, head in enumerate(grid.heads):
-        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+        found.add_column(head, justify="right" if place else "left", no_wrap=True)
     for row in grid.rows:
-        table.add_row(*map(Text, row))
-    return Group("", table)
+        found.add_row(*map(Text, row))
+    return Group("", found)
 
 
 def _verdicts(report: Mapping[str, Any]) -> Iterator[Text]:

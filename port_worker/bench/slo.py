@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 DEFAULTS = ("p99<500ms", "errors<5%")
@@ -15,15 +16,17 @@ LATENCIES = {
     **{"p99.9": "p999", "p999": "p999", "p99.99": "p9999", "p9999": "p9999"},
 }
 """As they are typed, and as they are called in a report."""
-_MILLISECONDS = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
-_BYTES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_SHARES = {"%": 0.01}
-_COUNTS = {"": 1.0}
-_UNITS: Mapping[str, tuple[str, Mapping[str, float]]] = {
+# Decimals: 95 times the float 0.01 is more than 0.95, which 95 of 100 would then miss.
+_MILLISECONDS = {"us": Decimal("0.001"), "µs": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)}
+_THOUSANDS = {"KB": Decimal(10**3), "MB": Decimal(10**6), "GB": Decimal(10**9)}
+_BYTES = {"B": Decimal(1), **_THOUSANDS, "KiB": Decimal(2**10), "MiB": Decimal(2**20), "GiB": Decimal(2**30)}
+_SHARES = {"%": Decimal("0.01")}
+_COUNTS = {"": Decimal(1)}
+_UNITS: Mapping[str, tuple[str, Mapping[str, Decimal]]] = {
     **dict.fromkeys(LATENCIES, ("us, ms or s", _MILLISECONDS)),
     "errors": ("% or none", _SHARES | _COUNTS),
     "rate": ("% or none", _SHARES | _COUNTS),
-    "rss": (f"{', '.join(_BYTES)}", _BYTES),
+    "rss": (", ".join(_BYTES), _BYTES),
     "cpu": ("%", _SHARES),
 }
 """Metric to its units in words, and each unit in what the report counts."""
@@ -124,4 +127,6 @@ def parse(expression: str) -> Objective:
     words, units = _UNITS[name]
     if unit not in units:
         raise ValueError(f"expected the unit {words} behind the bound of {name}, got {expression!r}")
-    return Objective(expression, LATENCIES.get(name, name), comparison, float(number) * units[unit], unit == "%")
+    return Objective(
+        expression, LATENCIES.get(name, name), comparison, float(Decimal(number) * units[unit]), unit == "%"
+    )

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from port_worker.bench import findings, remarks
 from port_worker.bench.figures import megabytes, milliseconds, number, rate, share
-from port_worker.bench.grids import is_met, overview, scenario_grids
+from port_worker.bench.grids import is_met, judged_phase, overview, scenario_grids
 from port_worker.bench.html import charts, tables
 from port_worker.bench.html.elements import document, element
 from port_worker.bench.html.svg import NARROW, WIDE, Chart, Size, drawn
@@ -116,8 +116,8 @@ def _scenario(report: Mapping[str, Any], scenario: Mapping[str, Any], place: int
 
 
 def _tiles(scenario: Mapping[str, Any]) -> Element | None:
-    """The figures that one asks for first; None where nothing was due."""
-    total = scenario["total"]
+    """The figures that one asks for first, of a ramp at its knee; None where nothing was due."""
+    total = judged_phase(scenario)
     if not total["offered"]:
         return None
     corrected, uncorrected = total["latency_ms"] or {}, total["uncorrected_ms"] or {}
@@ -138,7 +138,7 @@ def _tiles(scenario: Mapping[str, Any]) -> Element | None:
 def _knee(scenario: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """What a ramp is run for."""
     if "knee_rate" in scenario["findings"]:
-        yield "knee", number(scenario["findings"]["knee_rate"]), "/s", "meets the objectives"
+        yield "knee", number(scenario["findings"]["knee_rate"]), "/s", "all here is at it"
 
 
 def _tile(name: str, value: str, unit: str, note: str) -> Element:
