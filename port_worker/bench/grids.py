@@ -108,10 +108,10 @@ def judged_phase(scenario: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a scenario is about: all of it, but of a ramp the step at its knee, above which it is meant to break."""
     knee = scenario["findings"].get("knee_rate")
     offered = {phase["rate_offered"]: phase for phase in scenario["phases"] if phase["rate_offered"]}
-    if not isinstance(knee, int | float) or not offered:
-        total: Mapping[str, Any] = scenario["total"]
-        return total
-    return offered[min(offered, key=lambda rate: abs(rate - knee))]
+    found: Mapping[str, Any] = scenario["total"]
+    if isinstance(knee, int | float) and offered:
+        found = offered[min(offered, key=lambda rate: abs(rate - knee))]
+    return found
 
 
 def _overview_row(report: Mapping[str, Any], scenario: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,12 @@
 """How much of a difference between two runs is noise.
 
-The method is that of batch means (Law and Kelton, Simulation Modeling and Analysis; Schmeiser, Batch Size Effects in the
-Analysis of Simulation Output, 1982): seconds that follow each other are not independent, a stall is in several of them,
-so a run is cut into a few long batches, and the batches' figures are what varies. Where there are several runs of each
-side, each run is one figure instead (Georges, Buytaert and Eeckhout, Statistically Rigorous Java Performance Evaluation,
-2007), which has the noise from run to run in it as well. Both are compared by Welch's interval for the difference of two
-means, at 99 %: a report has some ten figures, and at 95 % every second comparison of equals would find a difference.
+The method is that of batch means (Law and Kelton, Simulation Modeling and Analysis; Schmeiser, Batch Size Effects in
+the Analysis of Simulation Output, 1982): seconds that follow each other are not independent, a stall is in several of
+them, so a run is cut into a few long batches, and the batches' figures are what varies. Where there are several runs of
+each side, each run is one figure instead (Georges, Buytaert and Eeckhout, Statistically Rigorous Java Performance
+Evaluation, 2007), which has the noise from run to run in it as well. Both are compared by Welch's interval for the
+difference of two means, at 99 %: a report has some ten figures, and at 95 % two comparisons of equals in five would
+find a difference somewhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean, variance
 
 CONFIDENCE = 0.99
@@ -48,7 +50,7 @@ def batches(count: int) -> list[range]:
     if number < _FEWEST_BATCHES:
         return []
     ends = [round(count * place / number) for place in range(number + 1)]
-    return [range(first, end) for first, end in zip(ends, ends[1:], strict=False)]
+    return [range(first, end) for first, end in pairwise(ends)]
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> Interval | None:

@@ -181,10 +181,8 @@ def test_bounds_are_those_of_the_scenario_that_are_near_enough() -> None:
         )
     ]
     by_percentile, over_time = charts.large(report(found, slo=slo), found)
-    assert [(bound.label, bound.y, bound.until) for bound in by_percentile.bounds] == [
-        ("p99<500ms", 500.0, pytest.approx(2.0)),
-        ("p99.9<20ms", 20.0, pytest.approx(3.0)),
-    ]
+    assert [(bound.label, bound.y) for bound in by_percentile.bounds] == [("p99<500ms", 500.0), ("p99.9<20ms", 20.0)]
+    assert [round(bound.until or 0.0, 6) for bound in by_percentile.bounds] == [2.0, 3.0]
     assert [bound.label for bound in over_time.bounds] == ["p99<500ms"]
 
 
@@ -205,7 +203,7 @@ def test_a_long_run_keeps_its_worst_second_in_fewer_points() -> None:
 
 def path_of(points: list[tuple[float, float | None]]) -> str:
     chart = Chart("t", span(0, 10), linear(10), "x", "y", [Line("l", points, 1)])
-    (path,) = [one for one in drawn(chart, NARROW).iter("path")]
+    (path,) = drawn(chart, NARROW).iter("path")
     return path.attrib["d"]
 
 
