@@ -86,5 +86,5 @@ def _noise(comparison: Mapping[str, Any]) -> str:
         return f"{judged} over {runs['a']} runs of A and {runs['b']} of B."
     return (
         f"{judged} over batches of seconds. The noise from one run to the next is not in it, and figures of a whole "
-        f"run, or of less than {FEWEST_SECONDS} s, are not judged: repetitions do both, A1.json,A2.json B1.json,B2.json."
+        f"run, or of less than {FEWEST_SECONDS} s, are not judged: repetitions do both, A1.json,A2.json B1.json,B2.json"
     )

@@ -33,9 +33,9 @@ def rate(value: float | None) -> str:
     return NONE if value is None else f"{value:,.1f}"
 
 
-def count(value: int | None) -> str:
+def count(value: float | None) -> str:
     """Whole."""
-    return NONE if value is None else f"{value:,}"
+    return NONE if value is None else f"{value:,.0f}"
 
 
 def share(value: float | None) -> str:

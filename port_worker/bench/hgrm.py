@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
 
 
-def write(report: Mapping[str, Any], path: Path) -> list[Path]:
+def write(report: Mapping[str, Any], path: Path | str) -> list[Path]:
     """Write the files; returns their paths, the first of them `path` where there is one scenario. Raises OSError."""
+    path = Path(path)
     written = []
     for suffix, encoded in _distributions(report):
         histogram = decoded(encoded)
@@ -29,6 +30,8 @@ def write(report: Mapping[str, Any], path: Path) -> list[Path]:
             target = path.with_name(f"{path.stem}{suffix}{path.suffix}")
             target.write_text(distribution(histogram), encoding="ascii")
             written.append(target)
+    if path not in written and path.exists() and path.stat().st_size == 0:
+        path.unlink()  # made by who looked whether it can be written
     return written
 
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from port_worker.bench.figures import NONE, count, megabytes, milliseconds, number, percent, rate, share
+from port_worker.bench.figures import NONE, count, megabytes, milliseconds, number, percent, plain, rate, share
 from port_worker.bench.slo import parse
+
+_COMMON = {
+    *("rate", "arrivals", "in_flight", "duration_s", "warmup_s", "workers", "users", "known_users", "cold", "mix"),
+    *("n", "deadline_ms", "payload_bytes", "seed", "codec"),
+}
+"""Options that every scenario has; a scenario's own are named as they are."""
 
 
 def machine(report: Mapping[str, Any]) -> str:
@@ -41,8 +47,9 @@ def options(scenario: Mapping[str, Any]) -> str:
         None if len(mix) < 2 else "mix " + " ".join(f"{op}={value:g}" for op, value in mix.items()),
         f"n {of['n']}",
         None if of["deadline_ms"] is None else f"deadline {of['deadline_ms']:g} ms",
-        f"payload {count(of['payload_bytes'])} B" if of["payload_bytes"] else None,
+        f"payload {', '.join(map(count, of['payload_bytes']))} B" if of["payload_bytes"] else None,
         f"{of['codec']}, seed {of['seed']}",
+        *(f"{name} {plain(value)}" for name, value in of.items() if name not in _COMMON),
     ]
     return "; ".join(part for part in (arrivals(of), *asked) if part is not None)
 

@@ -86,6 +86,8 @@ def _is(value: Any, name: str) -> bool:
         return name == "boolean"
     if isinstance(value, float) and not math.isfinite(value):
         return False  # Python reads NaN and Infinity, which are no JSON
+    if name == "integer" and isinstance(value, float):
+        return value.is_integer()  # JSON Schema has one kind of number: 12.0 is 12
     return isinstance(value, _TYPES[name])
 
 

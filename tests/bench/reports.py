@@ -164,7 +164,7 @@ def scenario(name: str = "steady", play: Play | None = None, **parts: Any) -> di
         "options": {
             **{"rate": play.rate(0), "arrivals": "poisson", "in_flight": None, "duration_s": float(play.seconds)},
             **{"warmup_s": 2.0, "workers": workers, "users": "zipf:1.1", "known_users": 1000, "cold": 0.05},
-            **{"mix": dict(play.mix), "n": 10, "deadline_ms": 500, "payload_bytes": 0, "seed": 7, "codec": "etf"},
+            **{"mix": dict(play.mix), "n": 10, "deadline_ms": 500, "payload_bytes": [], "seed": 7, "codec": "etf"},
             **options,
         },
         "phases": [

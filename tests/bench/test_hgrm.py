@@ -53,7 +53,8 @@ def test_one_scenario_goes_to_the_path_itself(tmp_path: Path) -> None:
 def test_several_scenarios_and_phases_have_files_of_their_own(tmp_path: Path) -> None:
     found = report(retrain(), boot())
     found["scenarios"][0]["phases"][1]["name"] = "../During 400/s"
-    paths = write(found, tmp_path / "out.hgrm")
+    (tmp_path / "out.hgrm").touch()  # as a run does that looks first whether it can write there
+    paths = write(found, str(tmp_path / "out.hgrm"))
     assert [path.name for path in paths] == [
         "out-retrain.hgrm",
         "out-retrain-uncorrected.hgrm",
@@ -84,3 +85,9 @@ def test_a_curve_ends_at_the_largest() -> None:
 
 def test_nines_are_equal_steps() -> None:
     assert [round(nines(share, 9.0), 6) for share in (0.0, 0.9, 0.99, 0.999, 1.0)] == [0, 1, 2, 3, 9]
+
+
+def test_another_file_at_the_path_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out.hgrm").write_text("mine", encoding="ascii")
+    write(report(boot()), tmp_path / "out.hgrm")
+    assert (tmp_path / "out.hgrm").read_text(encoding="ascii") == "mine"

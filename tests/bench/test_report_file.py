@@ -110,6 +110,7 @@ def test_the_first_fault_says_where_and_what(path: str, value: Any, fault: str) 
         ("scenarios.0.total.latency_ms", None),
         ("scenarios.0.total.rate_offered", None),
         ("scenarios.0.options.rate", 100),
+        ("scenarios.0.total.ok", 12.0),
         ("scenarios.0.series.cpu.0.0", None),
     ],
 )

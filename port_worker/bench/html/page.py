@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from port_worker.bench import findings, remarks
-from port_worker.bench.figures import megabytes, milliseconds, number, rate, share
+from port_worker.bench.figures import count, megabytes, milliseconds, number, rate, share
 from port_worker.bench.grids import is_met, judged_phase, overview, scenario_grids
 from port_worker.bench.html import charts, tables
 from port_worker.bench.html.elements import document, element
@@ -26,9 +26,9 @@ _READING = (
 )
 
 
-def write(report: Mapping[str, Any], path: Path) -> None:
+def write(report: Mapping[str, Any], path: Path | str) -> None:
     """Write the page of a report. Raises OSError."""
-    path.write_text(page(report), encoding="utf-8", errors="replace")  # a lone surrogate is in no encoding
+    Path(path).write_text(page(report), encoding="utf-8", errors="replace")  # a lone surrogate is in no encoding
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -129,7 +129,7 @@ def _tiles(scenario: Mapping[str, Any]) -> Element | None:
     offered = "closed loop" if total["rate_offered"] is None else f"of {rate(total['rate_offered'])} offered"
     others = [
         ("answered", rate(total["rate_achieved"]), "/s", offered),
-        ("errors", share(total["error_rate"]), "", f"{total['errors']:,} of {total['offered']:,}"),
+        ("errors", share(total["error_rate"]), "", f"{count(total['errors'])} of {count(total['offered'])}"),
         ("memory", megabytes(rss), "MB", "a worker's highest"),
     ]
     return element("ul", *(_tile(*tile) for tile in (*_knee(scenario), *latencies, *others)), class_="tiles")
