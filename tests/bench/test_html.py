@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -217,10 +218,15 @@ def test_a_gap_is_left_open_and_a_value_alone_is_a_dot() -> None:
 
 
 def test_numbers_of_marks_do_not_cover_each_other() -> None:
-    chart = Chart("t", span(0, 100), linear(10), "x", "y", [], marks=[50.0, 50.5, 51.0, 90.0])
-    flags = [one.text for one in drawn(chart, NARROW).iter("text") if "flag" in one.attrib.get("class", "")]
-    assert flags == ["1", "4"]
-    assert len([one for one in drawn(chart, NARROW).iter("line") if one.attrib["class"] == "mark"]) == 4
+    marks = [50.0, *(50 + place / 2 for place in range(1, 7)), 90.0]
+    drawing = drawn(Chart("t", span(0, 100), linear(10), "x", "y", [], marks=marks), NARROW)
+    flags = [one for one in drawing.iter("text") if "flag" in one.attrib.get("class", "")]
+    places = [float(one.attrib["x"]) for one in flags]
+    assert [one.text for one in flags] == ["1", "2", "3", "8"]
+    assert min(b - a for a, b in pairwise(places)) >= 18
+    lines = [float(one.attrib["x1"]) for one in drawing.iter("line") if one.attrib["class"] == "mark"]
+    assert len(lines) == 8
+    assert [place - lines[int(one.text or 0) - 1] < 40 for place, one in zip(places, flags, strict=True)] == [True] * 4
 
 
 @pytest.mark.parametrize("most", [0.0, 0.003, 1.0, 7.0, 43.0, 100.0, 9_999.0, 1e9])

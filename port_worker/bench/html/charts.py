@@ -153,7 +153,7 @@ def _throughput(scenario: Mapping[str, Any]) -> Chart:
     per_second = 1 / (series["interval_s"] or 1.0)
     lines = [
         Line(name, _points(scenario, series[name], fmean, per_second), colour, area=name == "offered")
-        for name, colour in (("offered", 0), ("ok", 1), ("errors", 3))
+        for name, colour in (("offered", 0), ("ok", 1), ("errors", 8))
     ]
     y = linear(max(value or 0.0 for line in lines for _, value in line.points))
     marks = [mark["at_s"] for mark in scenario["marks"]]

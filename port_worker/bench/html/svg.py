@@ -12,6 +12,8 @@ from port_worker.bench.html.scales import Scale
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 14.0, 34.0, 40.0
 _MARK_GAP = 19.0
 """Numbers of marks that are nearer than this would cover each other."""
+_MARK_REACH = 2 * _MARK_GAP
+"""How far beside its line a number may be; what has no room has none, and the list below has them all."""
 _DIGIT = 7.5
 """Width of a character of an axis, more rather than less."""
 
@@ -128,15 +130,16 @@ class _Frame:
         return f"M{' L'.join(places if len(places) > 1 else places * 2)}"
 
     def marks(self) -> Iterator[Element]:
-        """A line for each, and its number above it where there is room."""
-        room = self._left - _MARK_GAP
+        """A line for each, and its number above it, beside the number before where that is in the way."""
+        free = 0.0
         for number, at in enumerate(self._chart.marks, 1):
             x = self._x(at)
             yield element("line", x1=x, x2=x, y1=self._top - 6, y2=self._bottom, class_="mark")
-            if x - room >= _MARK_GAP:
-                room = x
-                yield element("circle", cx=x, cy=self._top - 10, r=8, class_="flag")
-                yield element("text", str(number), x=x, y=self._top - 6, class_="middle flag")
+            flag = max(x, free)
+            if flag - x <= _MARK_REACH and flag <= self._right + 4:
+                free = flag + _MARK_GAP
+                yield element("circle", cx=flag, cy=self._top - 10, r=8, class_="flag")
+                yield element("text", str(number), x=flag, y=self._top - 6, class_="middle flag")
 
     def named(self) -> Iterator[Element]:
         """The line of a single place, and its name beside it."""
