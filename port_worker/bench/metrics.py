@@ -81,6 +81,11 @@ def _summed(field: str) -> Callable[[Scenario], Pairs]:
     ]
 
 
+def _memory(scenario: Scenario) -> float | None:
+    """A figure of the whole run: within one it hardly moves, so its seconds know nothing of what another would hold."""
+    return _divided(_summed("rss_bytes")(scenario))
+
+
 def _percentile(name: str) -> Callable[[Scenario], float | None]:
     return lambda scenario: (scenario["total"]["latency_ms"] or {}).get(name)
 
@@ -101,6 +106,6 @@ METRICS: Sequence[Metric] = (
     ),
     Metric("answered", "/s", _answered),
     Metric("errors", "share", _errors, is_share=True),
-    Metric("memory of all workers", "bytes", _summed("rss_bytes")),
+    Metric("memory of all workers", "bytes", whole=_memory, is_log=True),
     Metric("CPU of all workers", "cores", _summed("cpu")),
 )

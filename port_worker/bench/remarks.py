@@ -47,7 +47,7 @@ def options(scenario: Mapping[str, Any]) -> str:
         None if len(mix) < 2 else "mix " + " ".join(f"{op}={value:g}" for op, value in mix.items()),
         f"n {of['n']}",
         None if of["deadline_ms"] is None else f"deadline {of['deadline_ms']:g} ms",
-        f"payload {', '.join(map(count, of['payload_bytes']))} B" if of["payload_bytes"] else None,
+        f"payload {', '.join(map(count, of['payload_bytes']))} B" if any(of["payload_bytes"]) else None,
         f"{of['codec']}, seed {of['seed']}",
         *(f"{name} {plain(value)}" for name, value in of.items() if name not in _COMMON),
     ]

@@ -80,6 +80,18 @@ def test_a_worker_that_varies_from_run_to_run_is_not_told_apart_by_runs() -> Non
     assert metrics(compare(a, b))[P50]["verdict"] == WITHIN
 
 
+def test_memory_is_judged_by_repetitions_only() -> None:
+    """It hardly moves within a run, whatever the next one would hold."""
+    smaller = [steady(seed) for seed in (2, 4)]
+    for one in smaller:
+        series = one["scenarios"][0]["series"]
+        series["rss_bytes"] = [[value * 0.8 for value in row] for row in series["rss_bytes"]]
+    name = "memory of all workers"
+    assert metrics(compare([steady(1)], smaller[:1]))[name]["verdict"] == UNKNOWN
+    found = metrics(compare([steady(1), steady(3)], smaller))[name]
+    assert (found["verdict"], found["ratio"]) == (LOWER, pytest.approx(0.8))
+
+
 def test_a_short_run_is_not_judged() -> None:
     found = metrics(compare([steady(1)], [steady(2, 1.5, FEWEST_SECONDS - 1)]))
     assert {metric["verdict"] for metric in found.values()} == {UNKNOWN}
