@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from port_worker.bench.figures import NONE, count, megabytes, milliseconds, number, percent, rate, share
+from port_worker.bench.figures import count, megabytes, milliseconds, number, percent, rate, share
 
 PERCENTILES = {
     **{"p50": "p50", "p75": "p75", "p90": "p90", "p95": "p95", "p99": "p99"},
@@ -79,14 +79,15 @@ def errors(scenario: Mapping[str, Any]) -> Grid:
 def workers(scenario: Mapping[str, Any]) -> Grid:
     """What each took, and where a call's time went in it."""
     heads = ("worker", "CPU", "RSS, MB", "peak", "batch", "largest", "queue, ms", "longest", "service, ms", "longest")
-    return Grid(heads, [_worker_row(worker) for worker in scenario["workers"]])
+    return Grid(heads, [_worker_row(place, worker) for place, worker in enumerate(scenario["workers"])])
 
 
-def _worker_row(worker: Mapping[str, Any]) -> list[str]:
+def _worker_row(place: int, worker: Mapping[str, Any]) -> list[str]:
     memory = (megabytes(worker["rss_bytes"]), megabytes(worker["rss_peak_bytes"]))
     batch = (number(worker["batch_mean"]), number(worker["batch_max"], 0))
     times = (milliseconds(worker[f"{of}_ms_{how}"]) for of in ("queue", "service") for how in ("mean", "max"))
-    return [NONE if worker["pid"] is None else str(worker["pid"]), percent(worker["cpu"]), *memory, *batch, *times]
+    name = str(place) if worker["pid"] is None else f"{place}, pid {worker['pid']}"
+    return [name, percent(worker["cpu"]), *memory, *batch, *times]
 
 
 def scenario_grids(scenario: Mapping[str, Any]) -> Iterator[Grid]:

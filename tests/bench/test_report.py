@@ -120,7 +120,7 @@ def test_a_worker_that_says_nothing_is_a_row_of_dashes() -> None:
     found = report(scenario("steady", Play(seconds=2)), worker=None)
     worker = found["scenarios"][0]["workers"][0]
     found["scenarios"][0]["workers"] = [dict.fromkeys(worker)]
-    assert lines_of(found, "-  ") == [["-"] * 10]
+    assert lines_of(found, "0  ") == [["0", *"-" * 9]]
     assert "the worker was not there to say what it is" in shown(found)
 
 

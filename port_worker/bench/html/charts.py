@@ -165,8 +165,8 @@ def _per_worker(scenario: Mapping[str, Any], title: str, field: str, y_label: st
     workers = max(map(len, samples))
     columns = [[row[place] if place < len(row) else None for row in samples] for place in range(workers)]
     lines = [
-        Line(f"worker {place}", _points(scenario, column, fmean, factor), 1 + (place - 1) % _MOST_CURVES)
-        for place, column in enumerate(columns, 1)
+        Line(f"worker {place}", _points(scenario, column, fmean, factor), 1 + place % _MOST_CURVES)
+        for place, column in enumerate(columns)
     ]
     y = linear(max(value or 0.0 for line in lines for _, value in line.points))
     marks = [mark["at_s"] for mark in scenario["marks"]]
