@@ -1,59 +1,77 @@
-"""The report as tables, for people."""
+"""A report as aligned tables, for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from rich.console import Console
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-_COLUMNS = ("p50", "p90", "p99", "p999", "max")
-_HEADS = ("p50", "p90", "p99", "p99.9", "max")
-_MARKS = {True: "[green]met[/green]", False: "[red]breached[/red]", None: "not judged"}
+from port_worker.bench import findings, remarks
+from port_worker.bench.grids import Grid, overview, scenario_grids
+
+_WIDTH = 120
+_VERDICTS = {True: ("met", "green"), False: ("breached", "bold red"), None: ("not measured", "yellow")}
 
 
 def show(report: Mapping[str, Any], stream: IO[str]) -> None:
-    """Write the tables of a report to a stream."""
-    console = Console(file=stream, highlight=False, soft_wrap=True)
+    """Write the tables of every scenario, then the verdicts. `stream` may be a terminal, a pipe or a file."""
+    # A table that is wider than its stream wraps its cells, which nobody can read: only a terminal narrows it.
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else _WIDTH)
+    for part in _parts(report):
+        console.print(part)
+
+
+def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text(f"{remarks.worker(report)}; {remarks.machine(report)}")
     for scenario in report["scenarios"]:
-        console.print(_load(scenario))
-        for line in _remarks(scenario):
-            console.print(line, markup=False)
+        yield from _scenario(scenario)
+    if len(report["scenarios"]) > 1:
+        yield table(overview(report))
+    yield from _verdicts(report)
+
+
+def _scenario(scenario: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text.assemble("\n", (scenario["name"], "bold"), f": {remarks.options(scenario)}")
+    for grid in (*scenario_grids(scenario), *findings.tables(scenario["findings"])):
+        yield table(grid)
+    yield ""
+    for label, value in findings.facts(scenario["findings"]):
+        yield Text(f"{label}: {value}")
+    for mark in scenario["marks"]:
+        yield Text(f"at {mark['at_s']:.1f} s: {mark['text']}")
+    for line in (remarks.sources(scenario), remarks.driver(scenario)):
+        if line is not None:
+            yield Text(line)
+    warning = remarks.limit(scenario)
+    if warning is not None:
+        yield Text(f"WARNING: {warning}", style="bold yellow")
+
+
+def table(grid: Grid) -> Group:
+    """A grid with an empty line before it."""
+    found = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(grid.heads):
+        found.add_column(head, justify="right" if place else "left", no_wrap=True)
+    for row in grid.rows:
+        found.add_row(*map(Text, row))
+    return Group("", found)
+
+
+def _verdicts(report: Mapping[str, Any]) -> Iterator[Text]:
+    several = len(report["scenarios"]) > 1
+    for scenario in report["scenarios"]:
+        name = f"{scenario['name']}: " if several else ""
         for goal in scenario["goals"]:
-            console.print(f"goal {goal['text']}: {goal['observed']}, {_MARKS[goal['met']]}")
+            yield _verdict(f"{name}goal, {goal['text']}", goal["observed"], goal["met"])
     for verdict in report["slo"]:
-        console.print(f"slo {verdict['scenario']} {verdict['expression']}: {_MARKS[verdict['met']]}")
+        name = f"{verdict['scenario']}: " if several else ""
+        yield _verdict(f"{name}slo {verdict['expression']}", remarks.observed(verdict), verdict["met"])
 
 
-def _load(scenario: Mapping[str, Any]) -> Table:
-    heads = (f"{name}, ms" for name in _HEADS)
-    table = Table(scenario["name"], "offered/s", "achieved/s", "ok", "errors", *heads, "p99.9 uncorrected")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for phase in (*scenario["phases"], *scenario["by_op"].values(), scenario["total"]):
-        table.add_row(
-            phase["name"],
-            "-" if phase["rate_offered"] is None else f"{phase['rate_offered']:,.1f}",
-            f"{phase['rate_achieved']:,.1f}",
-            f"{phase['ok']:,}",
-            f"{phase['errors']:,}",
-            *_cells(phase["latency_ms"], _COLUMNS),
-            *_cells(phase["uncorrected_ms"], ("p999",)),
-        )
-    return table
-
-
-def _cells(latency_ms: Mapping[str, float] | None, names: tuple[str, ...]) -> list[str]:
-    return ["-"] * len(names) if latency_ms is None else [f"{latency_ms[name]:.2f}" for name in names]
-
-
-def _remarks(scenario: Mapping[str, Any]) -> list[str]:
-    lines = [f"error {code}: {count:,}" for code, count in scenario["total"]["errors_by_code"].items()]
-    held = [worker for worker in scenario["workers"] if worker["rss_bytes"]]
-    lines += [f"worker {worker['pid']}: {worker['rss_bytes'] / 1e6:.0f} MB resident" for worker in held]
-    driver = scenario["driver_load"]
-    if driver["limited"]:
-        lines.append(f"the driver was a limit: {driver['why']}; latencies include that")
-    lines += [f"{name}: {value}" for name, value in scenario["findings"].items()]
-    return lines
+def _verdict(asked: str, observed: str, met: bool | None) -> Text:
+    word, style = _VERDICTS[met]
+    return Text.assemble(f"{asked}: ", *([] if met is None else [f"{observed}, "]), (word, style))
