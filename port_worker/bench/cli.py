@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from port_worker.bench.codec import cli as codec
 from port_worker.bench.output import check_writable, write_json
+from port_worker.bench.peers import cli as peers
 from port_worker.bench.scenario import MOST_TIMES, SCENARIOS, TRAINED
 from port_worker.bench.serving import cli as serving
 from port_worker.bench.slo import DEFAULTS, parse
@@ -106,12 +107,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable (default: {', '.join(DEFAULTS)})"
         .replace("%", "%%"))  # fmt: skip
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
-    others = parser.add_subparsers(metavar="codec | serving | sources", title="other benches")
+    others = parser.add_subparsers(metavar="codec | peers | serving | sources", title="other benches")
     codec_bench = others.add_parser(
         "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
     )
     codec.configure(codec_bench)
     codec_bench.set_defaults(run=codec.run)
+    peers_bench = others.add_parser("peers", help="ask this worker and what else could answer the same, in one table")
+    peers.configure(peers_bench)
+    peers_bench.set_defaults(run=peers.run)
     serving_bench = others.add_parser("serving", help="time a worker beside LibRecommender and faiss, and judge it")
     serving.configure(serving_bench)
     serving_bench.set_defaults(run=serving.run)
