@@ -67,9 +67,10 @@ def compare(world: World, wanted: Wanted, tell: Callable[[str], None]) -> dict[s
 
 def gather(stack: ExitStack, world: World, wanted: Wanted) -> Present:
     """Start whoever is there, until the stack ends. Raises NoAnswerError, HostError."""
-    found: dict[str, Contender] = {}
+    worker = stack.enter_context(timed_worker(world.home, {**ONE_THREAD, **EXACTLY}))
+    found: dict[str, Contender] = {WORKER: PipedWorker(worker, world)}
     missing: dict[str, str] = {}
-    found[WORKER] = PipedWorker(stack.enter_context(timed_worker(world.home, {**ONE_THREAD, **EXACTLY})), world)
+    found[USUAL] = stack.enter_context(UsualWorker(world))  # it loads its libraries while others load theirs
     for name in (LIBRECOMMENDER, FAISS):
         peer = stack.enter_context(PeerProcess(name))
         if peer.missing is not None:
@@ -77,7 +78,9 @@ def gather(stack: ExitStack, world: World, wanted: Wanted) -> Present:
             continue
         peer.open(world.folder)
         found[name] = InProcess(peer, leaves_out_met=name != FAISS)
-    found[USUAL] = stack.enter_context(UsualWorker(world))
+    if LIBRECOMMENDER in missing:
+        del found[USUAL]
+        missing[USUAL] = missing[LIBRECOMMENDER]
     _gather_libserving(stack, world, wanted, found, missing)
     return Present({name: found[name] for name in NAMES if name in found}, missing)
 

@@ -33,7 +33,6 @@ SERVER = Path("libserving", "sanic_serving", "embed_deploy.py")
 _IMPORTS = "import sanic, pydantic, ujson, redis.asyncio, numpy, faiss"
 _PATH = "/embed/recommend"
 _START_S = 60.0
-_LOAD_S = 600.0
 _LOOK_S = 0.05
 
 
@@ -118,9 +117,7 @@ def _load(checkout: Path, python: str, world: World, folder: Path, redis_port: i
     export(world.folder, files)
     loader = str(Path(libserving_loader.__file__).resolve())
     words = [str(checkout), str(files), str(world.folder / "item_vectors.npy"), str(folder / "faiss_index.bin")]
-    ran = subprocess.run(
-        [python, "-I", loader, *words, str(redis_port)], capture_output=True, text=True, check=False, timeout=_LOAD_S
-    )
+    ran = subprocess.run([python, "-I", loader, *words, str(redis_port)], capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         said = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
         raise NotStartedError(f"Redis could not be filled: {said[-1]}")

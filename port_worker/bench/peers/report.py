@@ -57,6 +57,6 @@ def _table(found: Mapping[str, Any]) -> Table:
             *(milliseconds(row[name]) for name in ("p50_ms", "p99_ms")),
             f"{row['per_s']:,.0f}",
             *(ratio(row["ratios"][name]) for name in ("p50", "p99", "per_s")),
-            "right" if share == 1.0 else f"[red]{1 - share:.0%} WRONG[/red]",
+            "right" if share == 1.0 else f"[red]{1 - share:.1%} WRONG[/red]",
         )
     return shown

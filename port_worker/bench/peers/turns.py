@@ -1,4 +1,4 @@
-"""Rounds in which each contender has its turn with the very same users, so that what disturbs the machine disturbs all."""
+"""Rounds in which each contender has its turn with the very same users, so that all meet the same disturbances."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Ratios:
-    """How many times as much of each a contender has as another: above 1 is slower in the first two, faster in `per_s`."""
+    """How many times as much of each a contender has as another: more is slower in the first two, faster in `per_s`."""
 
     p50: float
     p99: float
