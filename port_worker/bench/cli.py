@@ -8,12 +8,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from port_worker.bench import compare_cli
 from port_worker.bench import option_types as types
 from port_worker.bench.codec import cli as codec
 from port_worker.bench.output import check_writable, write_json
+from port_worker.bench.peers import cli as peers
 from port_worker.bench.scenarios.catalogue import ALL, DEFAULTS, SCENARIOS
 from port_worker.bench.serving import cli as serving
 from port_worker.bench.slo import DEFAULTS as OBJECTIVES
+from port_worker.bench.slo import METRICS
 from port_worker.bench.sources import cli as sources
 
 MET, UNUSABLE, NO_WORKER, BREACHED, INTERRUPTED = 0, 2, 3, 99, 130
@@ -37,12 +40,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_calls(parser)
     _add_scenario(parser)
     _add_surroundings(parser)
-    others = parser.add_subparsers(metavar="codec | serving | sources", title="other benches")
+    others = parser.add_subparsers(metavar="codec | compare | peers | serving | sources", title="other benches")
     codec_bench = others.add_parser(
         "codec", help="time the codec beside erlang-py and msgpack, and feed it hostile frames"
     )
     codec.configure(codec_bench)
     codec_bench.set_defaults(run=codec.run)
+    compare_bench = others.add_parser("compare", help="which differences of two reports are larger than their noise")
+    compare_cli.configure(compare_bench)
+    compare_bench.set_defaults(run=compare_cli.run)
+    peers_bench = others.add_parser("peers", help="ask this worker and what else could answer the same, in one table")
+    peers.configure(peers_bench)
+    peers_bench.set_defaults(run=peers.run)
     serving_bench = others.add_parser("serving", help="time a worker beside LibRecommender and faiss, and judge it")
     serving.configure(serving_bench)
     serving_bench.set_defaults(run=serving.run)
@@ -116,7 +125,7 @@ def _add_scenario(parser: argparse.ArgumentParser) -> None:
     add("--count", metavar="N", type=types.integer(1, 10_000), help="of kill: kills; of boot: spawns")
     add("--pause", metavar="S", type=types.number(0, 3600, above=True), help="of slow-reader: seconds without reading")
     add("--garbage", metavar="SHARE", type=types.share(above=True), help="of garbage: malformed frames a good one")
-    slo = "an objective over p50, p90, p99, p99.9, max, errors or rate; repeatable"
+    slo = f"an objective over {METRICS}; repeatable"
     defaults = ", ".join(OBJECTIVES).replace("%", "%%")
     add("--slo", metavar="EXPR", type=types.objective, action="append", help=f"{slo} (default: {defaults})")
 

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from port_worker.bench.serving.child import Child
 from port_worker.bench.serving.pipe import NoAnswerError
-
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-}
-"""All alike: a worker has one thread, and so has each process of LibRecommender's own server."""
-
-_END_S = 10.0
 
 
 class PeerProcess:
@@ -30,15 +18,7 @@ class PeerProcess:
 
     def __init__(self, name: str, module: str = "port_worker.bench.serving.peers") -> None:
         self.name = name
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  what its libraries print; closed with this object
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=os.environ | _ONE_THREAD,
-            start_new_session=True,
-        )
+        self._child = Child([sys.executable, "-m", module, name])
         try:
             self.missing: str | None = self._read()["missing"]
         except BaseException:
@@ -69,32 +49,16 @@ class PeerProcess:
 
     def close(self) -> None:
         """End it: its stdin ends, and if it does not go it is killed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._said.close()
+        self._child.close()
 
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(command).encode() + b"\n")
-        self._process.stdin.flush()
+        self._child.stdin.write(json.dumps(command).encode() + b"\n")
+        self._child.stdin.flush()
         return self._read()
 
     def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._child.stdout.readline()
         if not line:
-            raise NoAnswerError(f"{self.name} ended with status {self._process.wait()}: {self._last_words()}")
+            raise NoAnswerError(f"{self.name} {self._child.end()}")
         found: dict[str, Any] = json.loads(line)
         return found
-
-    def _last_words(self) -> str:
-        self._said.seek(0)
-        lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"

@@ -13,7 +13,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -48,27 +47,23 @@ class Peer(Protocol):
 
 
 class LibRecommender:
-    """`recommend_user` of a LibRecommender model whose embeddings are those of the version.
-
-    An ALS that was not fitted: of all its embedding models the code that answers is the same, in EmbedBase.
-    """
+    """`recommend_user` of a LibRecommender model whose embeddings are those of the version."""
 
     def __init__(self) -> None:
         from port_worker.training.fit import load_libraries
 
         load_libraries()
         self._model: Any = None
-        self._user_ids: list[str] = []
 
     def open(self, folder: Path) -> None:
         """As `Peer.open`."""
-        catalogue, vectors = _arrays(folder)
-        self._user_ids = _texts(catalogue.user_ids)
-        self._model = _librecommender_model(catalogue, vectors, self._user_ids)
+        from port_worker.bench.serving.librecommender_model import model_of
+
+        self._model = model_of(folder)
 
     def prepared(self, rows: Sequence[int]) -> Any:
         """The id of a lone user, else a list: a list of one takes longer."""
-        ids = [self._user_ids[row] for row in rows]
+        ids = [self._model.data_info.id2user[row] for row in rows]
         return ids[0] if len(ids) == 1 else ids
 
     def rank(self, users: Any) -> Any:
@@ -79,27 +74,6 @@ class LibRecommender:
         """As `Peer.items`."""
         rows = self._model.data_info.item2id
         return [[rows[one] for one in found.tolist()] for found in ranked.values()]
-
-
-def _librecommender_model(catalogue: CatalogueArrays, vectors: EmbeddingArrays, user_ids: list[str]) -> Any:
-    import numpy as np
-    import pandas as pd
-    from libreco.algorithms import ALS
-    from libreco.data import DataInfo
-
-    consumed, ends = catalogue.consumed_items.tolist(), catalogue.consumed_indptr.tolist()
-    info = DataInfo(
-        interaction_data=pd.DataFrame({"user": [], "item": [], "label": []}),
-        user_consumed={row: consumed[start:end] for row, (start, end) in enumerate(pairwise(ends))},
-        item_consumed={},
-        user_unique_vals=user_ids,
-        item_unique_vals=_texts(catalogue.item_ids),
-    )
-    model = ALS("ranking", info, embed_size=vectors.item_vectors.shape[1], reg=1.0)
-    # As it holds them: one more row, for ids that it does not know.
-    model.user_embeds_np = np.vstack([vectors.user_vectors, vectors.user_vectors.mean(axis=0)])
-    model.item_embeds_np = np.vstack([vectors.item_vectors, vectors.item_vectors.mean(axis=0)])
-    return model
 
 
 class Faiss:
@@ -177,10 +151,6 @@ def _arrays(folder: Path) -> tuple[CatalogueArrays, EmbeddingArrays]:
     from port_worker.store.embedding import EmbeddingArrays
 
     return CatalogueArrays.open(folder), EmbeddingArrays.open(folder)
-
-
-def _texts(ids: Any) -> list[str]:
-    return [one.decode() for one in ids.tolist()]
 
 
 def serve(peer: Peer, commands: IO[str], answers: IO[str]) -> None:

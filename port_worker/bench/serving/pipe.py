@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from port_worker.bench.fleet import Link
+from port_worker.bench.serving.closed_loop import Encoded, Flow, closed_loop
 from port_worker.host import WorkerError, worker_command
 from protocol.messages import Call, Ok, Progress, parse_outbound, plain, to_payload
 
@@ -25,21 +25,13 @@ class NoAnswerError(Exception):
     """A worker or a peer was silent, or a call that has to be answered was refused; the message says which."""
 
 
-@dataclass(frozen=True)
-class Flow:
-    """What a closed loop found: milliseconds of each call in the order of the answers, and seconds of them all."""
-
-    ms: list[float]
-    seconds: float
-
-
 class TimedWorker(Link):
-    """A `Link` that also sends what was encoded before, and tells when the answers came."""
+    """A worker that also sends what was encoded before, and tells when the answers came."""
 
     def __enter__(self) -> TimedWorker:
         return self
 
-    def encoded(self, op: str, calls: Iterable[Mapping[str, Any]]) -> list[tuple[int, bytes]]:
+    def encoded(self, op: str, calls: Iterable[Mapping[str, Any]]) -> list[Encoded]:
         """The id and the payload of each call, to be sent later, by `closed_loop`."""
         found = []
         for args in calls:
@@ -47,30 +39,23 @@ class TimedWorker(Link):
             self._next_id += 1
         return found
 
-    def closed_loop(self, calls: Sequence[tuple[int, bytes]], in_flight: int) -> Flow:
+    def closed_loop(self, calls: Sequence[Encoded], in_flight: int) -> Flow:
         """Send them, `in_flight` at a time: each answer lets the next one go.
 
         Raises NoAnswerError for an answer that is an error, and when none comes; WorkerGone.
         """
-        sent_at: list[float] = []
-        answers: list[tuple[float, bytes]] = []
-        began = time.perf_counter()
-        while len(answers) < len(calls):
-            due = [payload for _id, payload in calls[len(sent_at) : len(answers) + in_flight]]
-            sent_at += [time.perf_counter()] * len(due)
-            self._channel.send(*due)
-            payloads = self._some()
-            now = time.perf_counter()
-            answers += [(now, payload) for payload in payloads]
-        seconds = time.perf_counter() - began
-        places = {call_id: place for place, (call_id, _payload) in enumerate(calls)}
-        return Flow([(now - sent_at[places[self._answered(payload)]]) * 1e3 for now, payload in answers], seconds)
+        return closed_loop(self, calls, in_flight)
+
+    def send_encoded(self, requests: Sequence[Encoded]) -> None:
+        """As `closed_loop.Link`."""
+        self.send_frames(*(payload for _id, payload in requests))
 
     def recommended(self, users: Sequence[str], n: int) -> list[list[str]]:
         """The ids of the items that each user gets."""
         return [[one for one, _ in self.call("recommend", {"user": user, "n": n})["items"]] for user in users]
 
-    def _some(self) -> list[bytes]:
+    def some_answers(self) -> list[bytes]:
+        """As `closed_loop.Link`."""
         until = time.monotonic() + _SILENCE_S
         while time.monotonic() < until:
             payloads = self._receive(_SILENCE_S)
@@ -78,12 +63,13 @@ class TimedWorker(Link):
                 return payloads
         raise NoAnswerError(f"the worker said nothing for {_SILENCE_S:g} s")
 
-    def _answered(self, payload: bytes) -> int:
-        answer = parse_outbound(payload, self._codec)
-        if isinstance(answer, Ok):
-            return answer.id
-        said = answer.facts if isinstance(answer, Progress) else answer
-        raise NoAnswerError(f"expected the answer to a call, got {plain(said)}")
+    def id_of(self, answer: bytes) -> int:
+        """As `closed_loop.Link`."""
+        said = parse_outbound(answer, self._codec)
+        if isinstance(said, Ok):
+            return said.id
+        shown = said.facts if isinstance(said, Progress) else said
+        raise NoAnswerError(f"expected the answer to a call, got {plain(shown)}")
 
 
 def timed_worker(home: Path, environment: Mapping[str, str] | None = None) -> TimedWorker:
