@@ -2,13 +2,15 @@ defmodule PortWorker.Bench.Run do
   @moduledoc """
   One run: start the workers, wait for `go` on stdin, make the calls, write what became of them.
 
-  On stdout it says `ready PID...` when every worker answers, then once a second
+  On stdout it says `ready PID...` when every worker answers, or `failed WHY` when one does not; then once a second
   `tick MILLISECONDS SENT OK ERRORS PID...`, then `done`. The pids are those of the workers, 0 for one that is not there.
   Everything else is said on stderr. When stdin ends, so does the run.
   """
 
   alias PortWorker.Bench.{Pacer, Plan, Samples, Watch, Workers}
 
+  # A worker that does not start in time is to be named as such, rather than the ping that waits for it.
+  @boot_more_ms 5_000
   @settle_ms 5
   @no_worker 3
   @given_up 130
@@ -18,13 +20,13 @@ defmodule PortWorker.Bench.Run do
   def main([plan_path, result_path]) do
     log_to_stderr()
     plan = Plan.read!(plan_path)
-    {supervisor, servers} = Workers.start(plan.workers)
+    {:ok, supervisor} = Workers.start_link(plan.workers)
+    servers = Workers.names(plan.workers)
 
-    with {:error, error} <- Workers.await(servers, plan.boot_ms),
-         do: halt(@no_worker, Exception.message(error))
+    with {:error, error} <- Workers.await(servers, plan.boot_ms + @boot_more_ms), do: fail(error)
 
     IO.puts("ready #{Enum.map_join(servers, " ", &Workers.os_pid/1)}")
-    if IO.gets("") == :eof, do: halt(@given_up, "stdin ended before `go`")
+    if IO.gets("") == :eof, do: System.halt(@given_up)
     spawn(&halt_with_stdin/0)
 
     File.write!(result_path, plan |> run(servers) |> :erlang.term_to_binary())
@@ -111,12 +113,12 @@ defmodule PortWorker.Bench.Run do
 
   # Workers end when their stdin does, which the end of this node closes.
   defp halt_with_stdin do
-    if IO.gets("") == :eof, do: halt(@given_up, "stdin ended"), else: halt_with_stdin()
+    if IO.gets("") == :eof, do: System.halt(@given_up), else: halt_with_stdin()
   end
 
-  defp halt(status, why) do
-    IO.puts(:stderr, why)
-    System.halt(status)
+  defp fail(error) do
+    IO.puts("failed #{error |> Exception.message() |> String.replace("\n", " ")}")
+    System.halt(@no_worker)
   end
 
   # stdout carries the lines above alone.

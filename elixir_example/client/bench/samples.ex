@@ -78,11 +78,14 @@ defmodule PortWorker.Bench.Samples do
   @doc "The columns, little-endian, and what the numbers of outcomes stand for."
   @spec to_term(t()) :: %{String.t() => term()}
   def to_term(samples) do
+    # Outcomes are read first: a call that is answered meanwhile has its latency before its outcome.
+    outcome = column(samples.outcome, samples.size)
+
     %{
       "due_ns" => column(samples.due, samples.size),
       "lag_ns" => column(samples.lag, samples.size),
       "latency_ns" => column(samples.latency, samples.size),
-      "outcome" => column(samples.outcome, samples.size),
+      "outcome" => outcome,
       "outcomes" => outcomes(samples.names)
     }
   end

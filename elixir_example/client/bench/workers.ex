@@ -6,16 +6,19 @@ defmodule PortWorker.Bench.Workers do
   # A run may kill its workers many times; what it finds then is not to be the end of the supervisor.
   @restarts 1_000
 
-  @doc "Starts a worker for each list of options. Returns the supervisor and the names of the connections."
-  @spec start([keyword()]) :: {pid(), [PortWorker.server()]}
-  def start(workers) do
-    named =
-      for {options, place} <- Enum.with_index(workers), do: {Module.concat(__MODULE__, "W#{place}"), options}
+  @doc "Starts a supervisor, and a worker for each list of options."
+  @spec start_link([keyword()]) :: Supervisor.on_start()
+  def start_link(workers) do
+    children =
+      for {name, options} <- Enum.zip(names(workers), workers), do: {PortWorker, [name: name] ++ options}
 
-    children = for {name, options} <- named, do: {PortWorker, [name: name] ++ options}
-    {:ok, supervisor} = Supervisor.start_link(children, strategy: :one_for_one, max_restarts: @restarts)
-    {supervisor, Keyword.keys(named)}
+    Supervisor.start_link(children, strategy: :one_for_one, max_restarts: @restarts)
   end
+
+  @doc "The names of the connections, in the order of the workers."
+  @spec names([keyword()]) :: [PortWorker.server()]
+  def names(workers),
+    do: for({_options, place} <- Enum.with_index(workers), do: Module.concat(__MODULE__, "W#{place}"))
 
   @doc "Waits until every worker answers."
   @spec await([PortWorker.server()], timeout()) :: :ok | {:error, PortWorker.Error.t()}

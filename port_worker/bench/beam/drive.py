@@ -17,7 +17,6 @@ from port_worker.bench.beam.toolchain import SCRIPT, BeamError, environment
 from port_worker.host import WorkerGone
 from protocol.errors import ProtocolError
 
-_NO_WORKER = 3  # as bench/run.ex ends when a worker does not start
 _MARGIN_S = 60.0  # for the BEAM itself, beyond what its plan may take
 _END_S = 5.0  # from the end of its stdin to its own
 
@@ -86,6 +85,8 @@ def _converse(
             if kind == "ready":
                 on_ready(tuple(map(int, words)))
                 _go(beam.stdin)
+            elif kind == "failed":
+                raise WorkerGone(line.removeprefix("failed ").strip(), None)
             elif kind == "tick":
                 on_tick(_tick(words))
             done |= kind == "done"
@@ -145,9 +146,7 @@ def _end(beam: subprocess.Popen[str]) -> None:
     beam.stdout.close()
 
 
-def _failure(status: int, errors: IO[bytes]) -> BeamError | WorkerGone:
+def _failure(status: int, errors: IO[bytes]) -> BeamError:
     errors.seek(0)
     said = errors.read().decode("utf-8", "replace").strip()
-    if status == _NO_WORKER:
-        return WorkerGone(said.splitlines()[-1] if said else "the worker did not start", None)
     return BeamError(f"the BEAM ended with status {status}: {said[-500:] or 'it said nothing'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
@@ -95,9 +95,15 @@ class Plan:
         return etf.encode(term)
 
 
-def some(asks: Iterator[Ask] | Iterable[Ask], calls: int) -> list[Ask]:
+def some(asks: Iterable[Ask], calls: int) -> list[Ask]:
     """As many requests of an endless workload as a plan of so many calls holds, one at the least."""
     return list(islice(asks, max(min(calls, MOST_ASKS), 1)))
+
+
+def ask_of(payload: bytes) -> Ask:
+    """The request of a call that is bytes already."""
+    _tag, _id, op, args, _deadline = etf.decode(payload)
+    return str(op), {str(name): value for name, value in args.items()}
 
 
 def _ask(op: str, args: Mapping[str, Any]) -> tuple[Atom, dict[Atom, Any]]:

@@ -88,5 +88,5 @@ def _run(command: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BeamError(f"{command[0]}: {error}") from None
     if ran.returncode:
-        raise BeamError(f"{command[0]} ended with status {ran.returncode}: {(ran.stderr or ran.stdout).strip()[-500:]}")
+        raise BeamError(f"{command[0]} ended with status {ran.returncode}: {(ran.stdout + ran.stderr).strip()[-500:]}")
     return ran.stdout.strip()
