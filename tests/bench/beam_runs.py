@@ -44,7 +44,8 @@ def result(calls: Sequence[Call], outcomes: Sequence[Sequence[Any]] = OUTCOMES) 
             for name, place in columns.items()
         },
         "outcomes": [list(outcome) for outcome in outcomes],
-        "statuses": [{"os_pid": 11}, None],
+        "before": [{"batches": 1}, None],
+        "after": [{"batches": 3}, None],
         "beam": BEAM,
     }
     return etf.encode(term)

@@ -51,7 +51,7 @@ def test_every_call_of_an_open_loop_is_made_and_answered(ebin: Path) -> None:
     assert (samples.latency_ns - samples.lag_ns >= 2 * MS).all()
     [(pid,)] = ready
     assert pid > 0
-    assert samples.statuses == [{"rss_bytes": 1000, "state": "ready", "heavy_modules": []}]
+    assert samples.before == samples.after == [{"rss_bytes": 1000, "state": "ready", "heavy_modules": []}]
     assert 0.0 <= samples.beam.busy <= 1.0
     assert samples.beam.elapsed_ns > plan.end_ns
 
@@ -61,14 +61,16 @@ def test_a_run_is_summed_up_by_phase_and_second(ebin: Path) -> None:
     half, end = 1_200 * MS, 2_400 * MS
     ticks: list[Tick] = []
     windows = [Window("first", 200 * MS, half), Window("second", half, end)]
-    measured, _beam = measure(plan, ["recommend", "similar"], windows, ebin.parent, ticks.append)
+    measured, _samples = measure(plan, ["recommend", "similar"], windows, ebin.parent, ticks.append)
     assert [{name: cell.ok for name, cell in phase.cells.items()} for phase in measured.phases] == [
         {"recommend": 125, "similar": 125},
         {"recommend": 150, "similar": 150},
     ]
     assert [row.offered for row in measured.rows] == [250, 250, 50]
     assert len(ticks) >= 2
-    assert ticks[0].pids[0] > 0
+    [worker] = measured.workers
+    assert worker["pid"] == ticks[0].pids[0] > 0
+    assert worker["rss_peak_bytes"] >= worker["rss_bytes"] > 1_000_000
 
 
 def test_a_closed_loop_has_one_call_at_a_time_for_each_caller(ebin: Path) -> None:

@@ -20,7 +20,8 @@ def test_each_call_has_its_due_time_lag_latency_outcome_and_request() -> None:
         Outcome(False, "overloaded"),
         Outcome(False, "not_sent"),
     ]
-    assert samples.statuses == [{"os_pid": 11}, None]
+    assert samples.before == [{"batches": 1}, None]
+    assert samples.after == [{"batches": 3}, None]
     assert samples.beam == BeamFacts(**BEAM)  # type: ignore[arg-type]
 
 

@@ -38,6 +38,7 @@ defmodule PortWorker.Bench.Run do
   @spec run(Plan.t(), [PortWorker.server()]) :: %{String.t() => term()}
   def run(plan, servers) do
     samples = Samples.new(Plan.calls(plan))
+    status_before = Workers.statuses(servers)
     before = machine(servers)
     load = Pacer.new(servers, plan.asks, samples)
     watch = Watch.start(servers, samples, load.start_ns)
@@ -47,7 +48,7 @@ defmodule PortWorker.Bench.Run do
 
     samples
     |> Samples.to_term()
-    |> Map.merge(%{"statuses" => Workers.statuses(servers), "beam" => beam})
+    |> Map.merge(%{"before" => status_before, "after" => Workers.statuses(servers), "beam" => beam})
   end
 
   # Nanoseconds that the pacing itself took.

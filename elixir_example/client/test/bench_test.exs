@@ -72,7 +72,8 @@ defmodule PortWorker.BenchTest do
              |> Enum.all?(fn {lag, latency} -> latency > lag end)
 
       assert term |> outcomes() |> Enum.frequencies() == %{"ok nil" => 40}
-      assert [%{}, %{}] = term["statuses"]
+      assert [%{}, %{}] = term["before"]
+      assert [%{}, %{}] = term["after"]
       assert %{"schedulers" => _, "queue_max" => _, "busy" => busy} = term["beam"]
       assert busy >= 0.0
     end

@@ -69,10 +69,23 @@ class DriverLoad:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """All of one run; a row for each second from the first window on. `workers`: the status of each, None without."""
+class Mark:
+    """Something that happened, seconds after the start of what was measured."""
 
+    at_s: float
+    text: str
+
+
+@dataclass
+class Measured:
+    """All of one run. `began_s` is when its measured part began, by the monotonic clock; rows are by second from then.
+
+    `workers`: what is known of each, as a report has it.
+    """
+
+    began_s: float
     phases: list[MeasuredPhase]
     rows: list[Row]
+    marks: list[Mark]
     driver: DriverLoad
-    workers: list[dict[str, Any] | None]
+    workers: list[dict[str, Any]]

@@ -55,6 +55,7 @@ class Samples:
 
     `due_ns` from the start of the run; `lag_ns` from the due time to the send; `latency_ns` from the due time to the
     answer; `outcome` a key of `outcomes`; `ask` the place of its request in the plan. What did not happen is 0.
+    `before` and `after`: the status of each worker, None of one that gave none.
     """
 
     due_ns: NDArray[np.int64]
@@ -63,7 +64,8 @@ class Samples:
     outcome: NDArray[np.int64]
     ask: NDArray[np.int64]
     outcomes: Mapping[int, Outcome]
-    statuses: list[dict[str, Any] | None]
+    before: list[dict[str, Any] | None]
+    after: list[dict[str, Any] | None]
     beam: BeamFacts
 
 
@@ -82,7 +84,8 @@ def read_samples(data: bytes, plan: Plan) -> Samples:
         **{name: column[calls] for name, column in columns.items()},
         ask=calls % len(plan.asks),
         outcomes={number: _outcome(verdict, name) for number, verdict, name in plain(result[b"outcomes"])},
-        statuses=plain(result[b"statuses"]),
+        before=plain(result[b"before"]),
+        after=plain(result[b"after"]),
         beam=BeamFacts(**plain(result[b"beam"])),
     )
 

@@ -26,7 +26,9 @@ class Window:
     to_ns: int
 
 
-def sum_up(samples: Samples, names: Sequence[str], windows: Sequence[Window], use: UseOfWorkers) -> Measured:
+def sum_up(
+    samples: Samples, names: Sequence[str], windows: Sequence[Window], use: UseOfWorkers, began_s: float = 0.0
+) -> Measured:
     """Sum up a run.
 
     Args:
@@ -34,16 +36,20 @@ def sum_up(samples: Samples, names: Sequence[str], windows: Sequence[Window], us
         names: the operation, as the mix has it, of each request of its plan.
         windows: at least one, in the order of time; what is due outside of them, such as a warm-up, is left out.
         use: what the workers held meanwhile.
+        began_s: when the run began, by the monotonic clock.
     """
+    from_ns, to_ns = windows[0].from_ns, windows[-1].to_ns
     measured = [_due_within(samples, window) for window in windows]
     every = measured[0].copy()
     for chosen in measured[1:]:
         every |= chosen
     return Measured(
+        began_s=began_s + from_ns / NS,
         phases=[_phase(samples, names, window, chosen) for window, chosen in zip(windows, measured, strict=True)],
-        rows=_rows(samples, every, windows[0].from_ns, windows[-1].to_ns, use),
+        rows=_rows(samples, every, from_ns, to_ns, use),
+        marks=[],
         driver=DriverLoad(_lags(samples, every), samples.beam.busy),
-        workers=samples.statuses,
+        workers=use.facts(from_ns, to_ns),
     )
 
 

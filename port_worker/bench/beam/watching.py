@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from port_worker.bench.beam.drive import Tick
 
@@ -21,6 +21,7 @@ class Held(NamedTuple):
 class Use(NamedTuple):
     """Of one worker: resident bytes, and the share of one core, 0..1, that it used since the look before."""
 
+    pid: int
     rss_bytes: int
     cpu: float | None
 
@@ -59,6 +60,11 @@ class UseOfWorkers:
         nearest = min(self._looks, key=lambda look: abs(look[0] - at_ns), default=None)
         return [] if nearest is None or abs(nearest[0] - at_ns) > NS // 2 else nearest[1]
 
+    def facts(self, from_ns: int, to_ns: int) -> list[dict[str, Any]]:
+        """By worker, of those seconds: `pid`, mean `cpu`, last `rss_bytes`, `rss_peak_bytes`; None where unknown."""
+        looks = [uses for at_ns, uses in self._looks if from_ns < at_ns <= to_ns + NS // 2]
+        return [_facts([use for use in uses if use is not None]) for uses in zip(*looks, strict=True)]
+
     def _use(self, pid: int, at_s: float) -> Use | None:
         held = self.look(pid) if pid else None
         if held is None:
@@ -66,5 +72,15 @@ class UseOfWorkers:
         before = self._before.get(pid)
         self._before[pid] = (at_s, held.cpu_s)
         if before is None or at_s <= before[0]:
-            return Use(held.rss_bytes, None)
-        return Use(held.rss_bytes, (held.cpu_s - before[1]) / (at_s - before[0]))
+            return Use(pid, held.rss_bytes, None)
+        return Use(pid, held.rss_bytes, (held.cpu_s - before[1]) / (at_s - before[0]))
+
+
+def _facts(uses: list[Use]) -> dict[str, Any]:
+    cpu = [use.cpu for use in uses if use.cpu is not None]
+    return {
+        "pid": uses[-1].pid if uses else None,
+        "cpu": sum(cpu) / len(cpu) if cpu else None,
+        "rss_bytes": uses[-1].rss_bytes if uses else None,
+        "rss_peak_bytes": max((use.rss_bytes for use in uses), default=None),
+    }
