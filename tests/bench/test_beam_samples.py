@@ -15,6 +15,8 @@ def test_each_call_has_its_due_time_lag_latency_outcome_and_request() -> None:
     assert samples.lag_ns.tolist() == [5, 7, 0]
     assert samples.latency_ns.tolist() == [2 * MS, 3 * MS, 0]
     assert samples.ask.tolist() == [0, 1, 0]
+    assert samples.worker.tolist() == [0, 0, 0]
+    assert not samples.closed
     assert [samples.outcomes[number] for number in samples.outcome.tolist()] == [
         Outcome(True, "model"),
         Outcome(False, "overloaded"),
@@ -35,6 +37,7 @@ def test_room_that_a_closed_loop_did_not_need_is_no_call() -> None:
     samples = read_samples(result(CALLS), plan)
     assert samples.due_ns.tolist() == [0, MS]
     assert samples.ask.tolist() == [0, 0]
+    assert samples.closed
 
 
 def test_an_answer_that_names_no_source_has_none() -> None:

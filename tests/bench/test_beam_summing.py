@@ -22,7 +22,7 @@ def every(second: int, latency_ms: int, calls: int = 10, outcome: int = 2) -> li
 
 
 def test_latencies_count_from_the_due_time_and_from_the_send() -> None:
-    calls = [Call(0, 1_500, 2_400_999), Call(1_000, 400_000, 900_000), Call(2_000, 0, 2_400_100)]
+    calls = [Call(0, 1_500, 2_400_999), Call(3 * MS, 400_000, 900_000), Call(6 * MS, 0, 2_400_100)]
     [phase] = found(calls, Window("measured", 0, NS)).phases
     assert phase.cells["recommend"].corrected == {2_400: 2}
     assert phase.cells["recommend"].uncorrected == {2_399: 1, 2_400: 1}
@@ -66,13 +66,25 @@ def test_a_second_without_answers_has_no_latencies() -> None:
     assert [(row.p50_ms, row.p99_ms, row.max_ms) for row in rows] == [(1, 1, 1), (None, None, None), (5, 9, 9)]
 
 
-def test_a_stall_is_in_what_counts_from_the_due_time_only() -> None:
-    """A driver that stalls for 1.4 s of a minute sends its calls late, and each waits for what is left of the stall."""
-    stalled = [max(30_000 + 1_400 - k, 0) if k >= 30_000 else 0 for k in range(60_000)]
-    calls = [Call(k * MS, late * MS, (late + 2) * MS) for k, late in enumerate(stalled)]
+def test_a_stall_of_the_worker_is_one_slow_call_to_a_client_that_waits() -> None:
+    """A worker that answers at once stalls for 1.4 s of a minute: each call in it takes what is left of the stall."""
+    left_ms = [max(31_400 - k, 0) if k >= 30_000 else 0 for k in range(60_000)]
+    calls = [Call(k * MS, 0, left * MS or MS // 2) for k, left in enumerate(left_ms)]
+    [phase] = found(calls, Window("measured", 0, 60 * NS)).phases
+    corrected, uncorrected = (
+        {us: count for cell in phase.cells.values() for us, count in getattr(cell, kind).items() if us > 500}
+        for kind in ("corrected", "uncorrected")
+    )
+    assert sum(corrected.values()) == 1_400
+    assert uncorrected == {1_400_000: 1}
+
+
+def test_a_stall_of_the_driver_is_in_what_counts_from_the_due_time_only() -> None:
+    late_ms = [max(31_400 - k, 0) if k >= 30_000 else 0 for k in range(60_000)]
+    calls = [Call(k * MS, late * MS, late * MS + MS // 2) for k, late in enumerate(late_ms)]
     cells = found(calls, Window("measured", 0, 60 * NS)).phases[0].cells
-    assert max(cells["recommend"].corrected) == 1_402_000
-    assert cells["recommend"].uncorrected == {2000: 30_000}
+    assert max(cells["recommend"].corrected) == 1_400_500
+    assert set(cells["recommend"].uncorrected) == {500}
 
 
 def test_a_window_without_calls_is_an_empty_phase() -> None:

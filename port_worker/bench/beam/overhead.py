@@ -30,7 +30,8 @@ def beam_overhead_ms(python: Mapping[str, Any], elixir: Mapping[str, Any]) -> di
     """What a call takes longer through Elixir than from Python, milliseconds at p50 and p99.
 
     `corrected` compares latencies from the due time, so how punctual either driver is comes in; `uncorrected` compares
-    them from the send, which is the cost of the client itself. None where either driver got no answer.
+    them from the send, of calls that waited for no other, which is the cost of the client itself. None where either
+    driver got no answer.
     """
     kinds = {"corrected": "latency_ms", "uncorrected": "uncorrected_ms"}
     if any(phase[name] is None for phase in (python, elixir) for name in kinds.values()):

@@ -14,9 +14,10 @@ Counts: TypeAlias = dict[int, int]
 class Cell:
     """The calls of one phase and one operation.
 
-    `corrected` from when a call was due to its good answer, `uncorrected` from when it was sent. `errors` counts the
-    others by code, those that were never sent among them; `sources` the good answers by what they were made from.
-    `last_ns` is when the last answer to one of them came, from the start of the run.
+    `corrected` from when a call was due to its good answer; `uncorrected` from when it was sent, of those that a client
+    would have sent which waits for each answer before its next call. `errors` counts the others by code, those that
+    were never sent among them; `sources` the good answers by what they were made from. `last_ns` is when the last
+    answer to one of them came, from the start of the run.
     """
 
     offered: int = 0

@@ -54,7 +54,8 @@ class Samples:
     """The calls in the order in which they were due, int64 (n,) each.
 
     `due_ns` from the start of the run; `lag_ns` from the due time to the send; `latency_ns` from the due time to the
-    answer; `outcome` a key of `outcomes`; `ask` the place of its request in the plan. What did not happen is 0.
+    answer; `outcome` a key of `outcomes`; `ask` and `worker` the places of its request and of its worker in the plan.
+    What did not happen is 0. `closed`: whether it was a closed loop.
     `before` and `after`: the status of each worker, None of one that gave none.
     """
 
@@ -63,6 +64,8 @@ class Samples:
     latency_ns: NDArray[np.int64]
     outcome: NDArray[np.int64]
     ask: NDArray[np.int64]
+    worker: NDArray[np.int64]
+    closed: bool
     outcomes: Mapping[int, Outcome]
     before: list[dict[str, Any] | None]
     after: list[dict[str, Any] | None]
@@ -83,6 +86,8 @@ def read_samples(data: bytes, plan: Plan) -> Samples:
     return Samples(
         **{name: column[calls] for name, column in columns.items()},
         ask=calls % len(plan.asks),
+        worker=calls % len(plan.workers),
+        closed=plan.closed is not None,
         outcomes={number: _outcome(verdict, name) for number, verdict, name in plain(result[b"outcomes"])},
         before=plain(result[b"before"]),
         after=plain(result[b"after"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from port_worker.bench.beam.recording import Cell, Counts, DriverLoad, Measured, MeasuredPhase, Row
 from port_worker.bench.beam.samples import NOT_SENT, Samples
+from port_worker.bench.beam.waiting import made_by_one_that_waits
 from port_worker.bench.beam.watching import Use, UseOfWorkers
 
 if TYPE_CHECKING:
@@ -39,13 +40,16 @@ def sum_up(
         began_s: when the run began, by the monotonic clock.
     """
     from_ns, to_ns = windows[0].from_ns, windows[-1].to_ns
+    waits = made_by_one_that_waits(samples)
     measured = [_due_within(samples, window) for window in windows]
     every = measured[0].copy()
     for chosen in measured[1:]:
         every |= chosen
     return Measured(
         began_s=began_s + from_ns / NS,
-        phases=[_phase(samples, names, window, chosen) for window, chosen in zip(windows, measured, strict=True)],
+        phases=[
+            _phase(samples, names, window, chosen, waits) for window, chosen in zip(windows, measured, strict=True)
+        ],
         rows=_rows(samples, every, from_ns, to_ns, use),
         marks=[],
         driver=DriverLoad(_lags(samples, every), samples.beam.busy),
@@ -57,17 +61,19 @@ def _due_within(samples: Samples, window: Window) -> NDArray[np.bool_]:
     return (samples.due_ns >= window.from_ns) & (samples.due_ns < window.to_ns)
 
 
-def _phase(samples: Samples, names: Sequence[str], window: Window, chosen: NDArray[np.bool_]) -> MeasuredPhase:
+def _phase(
+    samples: Samples, names: Sequence[str], window: Window, chosen: NDArray[np.bool_], waits: NDArray[np.bool_]
+) -> MeasuredPhase:
     import numpy as np
 
     named = np.array(names)[samples.ask]
-    cells = {str(name): _cell(samples, chosen & (named == name)) for name in np.unique(named[chosen])}
+    cells = {str(name): _cell(samples, chosen & (named == name), waits) for name in np.unique(named[chosen])}
     scheduled_ns = window.to_ns - window.from_ns
     last_ns = max((cell.last_ns for cell in cells.values()), default=0)
     return MeasuredPhase(window.name, scheduled_ns / NS, max(scheduled_ns, last_ns - window.from_ns) / NS, cells)
 
 
-def _cell(samples: Samples, chosen: NDArray[np.bool_]) -> Cell:
+def _cell(samples: Samples, chosen: NDArray[np.bool_], waits: NDArray[np.bool_]) -> Cell:
     import numpy as np
 
     cell = Cell(offered=int(chosen.sum()), not_sent=int((chosen & (samples.outcome == NOT_SENT)).sum()))
@@ -78,7 +84,7 @@ def _cell(samples: Samples, chosen: NDArray[np.bool_]) -> Cell:
     good = chosen & _is_good(samples)
     cell.ok = int(good.sum())
     cell.corrected = _counts(samples.latency_ns[good])
-    cell.uncorrected = _counts(samples.latency_ns[good] - samples.lag_ns[good])
+    cell.uncorrected = _counts((samples.latency_ns - samples.lag_ns)[good & waits])
     answered = chosen & (samples.latency_ns != 0)
     cell.last_ns = int((samples.due_ns[answered] + samples.latency_ns[answered]).max(initial=0))
     return cell
