@@ -1,4 +1,4 @@
 [
-  inputs: ["{mix,.formatter}.exs", "{lib,test}/**/*.{ex,exs}", "../*.exs"],
+  inputs: ["{mix,.formatter}.exs", "{lib,test,bench}/**/*.{ex,exs}", "../*.exs"],
   line_length: 110
 ]

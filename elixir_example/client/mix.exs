@@ -8,7 +8,8 @@ defmodule PortWorker.MixProject do
       elixir: "~> 1.14",
       description: "Recommendations from a supervised Python worker behind an Erlang Port.",
       start_permanent: Mix.env() == :prod,
-      elixirc_paths: if(Mix.env() == :test, do: ["lib", "test/support"], else: ["lib"]),
+      # bench/ makes the load of `bin/bench --driver elixir`, which compiles it by itself; here it is checked.
+      elixirc_paths: if(Mix.env() == :test, do: ["lib", "bench", "test/support"], else: ["lib"]),
       # Without dependencies on purpose: Mix then needs neither Hex nor a network.
       deps: []
     ]

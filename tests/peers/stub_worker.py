@@ -54,7 +54,7 @@ def hello(model: object) -> None:
                 Atom("worker"): worker,
                 Atom("os_pid"): os.getpid(),
                 Atom("ops"): [Atom(op) for op in ("ping", "status", "recommend", "retrain", "models", "drain")],
-                Atom("limits"): {Atom("max_in_flight"): 4096},
+                Atom("limits"): {Atom("max_in_flight"): 4096, Atom("max_frame_bytes"): 1 << 24},
                 Atom("model"): model,
             },
         )
