@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from port_worker.bench.beam.drive import Tick
-from port_worker.bench.beam.recording import Measured
 from port_worker.bench.beam.samples import read_samples
 from port_worker.bench.beam.summing import Window, sum_up
 from port_worker.bench.beam.watching import Held, UseOfWorkers
+from port_worker.bench.measured import Measured
 from tests.bench.beam_runs import MS, NO_ANSWER, NOT_SENT, NS, OVERLOADED, Call, plan_of, result
 
 MIXED = ("recommend", "similar")

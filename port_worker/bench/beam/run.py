@@ -8,11 +8,11 @@ from pathlib import Path
 
 from port_worker.bench.beam.drive import Tick, command, drive
 from port_worker.bench.beam.plan import Plan
-from port_worker.bench.beam.recording import Measured
 from port_worker.bench.beam.samples import Samples
 from port_worker.bench.beam.summing import Window, sum_up
 from port_worker.bench.beam.toolchain import BeamError, compiled, unavailable
 from port_worker.bench.beam.watching import UseOfWorkers
+from port_worker.bench.measured import Measured
 
 
 def measure(

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from port_worker.bench.beam.recording import Cell, Counts, DriverLoad, Measured, MeasuredPhase, Row
 from port_worker.bench.beam.samples import NOT_SENT, Samples
 from port_worker.bench.beam.waiting import made_by_one_that_waits
 from port_worker.bench.beam.watching import Use, UseOfWorkers
+from port_worker.bench.measured import DriverLoad, Measured, MeasuredPhase, Row
+from port_worker.bench.percentile import percentile
+from port_worker.bench.recording import Cell, Counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,9 +126,7 @@ def _rows(samples: Samples, chosen: NDArray[np.bool_], from_ns: int, to_ns: int,
 def _row(latency_ns: NDArray[np.int64], offered: int, use: Sequence[Use | None]) -> Row:
     import numpy as np
 
-    from port_worker.bench.latency import percentile
-
-    ascending = np.sort(latency_ns) / 1e6
+    ascending = (np.sort(latency_ns) / 1e6).tolist()
     p50, p99, most = (percentile(ascending, q) if len(ascending) else None for q in (50.0, 99.0, 100.0))
     rss_bytes = [None if one is None else one.rss_bytes for one in use]
     cpu = [None if one is None else one.cpu for one in use]
