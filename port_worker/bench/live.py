@@ -35,9 +35,13 @@ class Live:
 
     def far(self, stage: Stage, elapsed_s: float, run: Running) -> None:
         """How far it is, about once a second."""
+        self.show(f"{stage.name} {elapsed_s:.0f} s, {_described(stage)}", run.sent, run.answered, run.errors)
+
+    def show(self, what: str, sent: int, answered: int, errors: int) -> None:
+        """The line, on a terminal."""
         if self._overwrites:
-            counts = f"{run.sent:,} sent, {run.answered:,} answered, {run.in_flight:,} in flight, {run.errors:,} errors"
-            text = f"bench: {self._named(stage)} {elapsed_s:.0f} s, {_described(stage)}, {counts}"
+            counts = f"{sent:,} sent, {answered:,} answered, {sent - answered:,} in flight, {errors:,} errors"
+            text = f"bench: {self.title} {what}, {counts}"
             self._stream.write(f"\r{text[:_WIDTH]:<{_WIDTH}}")
             self._stream.flush()
             self._shown = True

@@ -81,6 +81,17 @@ def _check(args: argparse.Namespace, names: Sequence[str]) -> None:
             raise ValueError(f"argument --{option}: expected --scenario {having}, got {names[0]}")
     if args.driver == "elixir":
         _check_each(names, "--driver elixir", lambda entry: entry.elixir)
+        _check_elixir(args.codec)
+
+
+def _check_elixir(codec: str | None) -> None:
+    from port_worker.bench.beam.toolchain import unavailable
+
+    if codec not in (None, "etf"):
+        raise ValueError(f"argument --driver elixir: expected --codec etf, which its client speaks, got {codec}")
+    why_not = unavailable()
+    if why_not is not None:
+        raise ValueError(f"argument --driver elixir: {why_not}")
 
 
 def _check_closed(args: argparse.Namespace, names: Sequence[str]) -> None:

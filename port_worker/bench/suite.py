@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from port_worker.bench import prepare
 from port_worker.bench.driving import Driver, PythonDriver
 from port_worker.bench.fleet import Fleet, Link
-from port_worker.bench.judging import observed
 from port_worker.bench.live import Live
 from port_worker.bench.machine import machine
 from port_worker.bench.phases import measured_facts, phase_facts
 from port_worker.bench.plan import Options, World
 from port_worker.bench.progress import say
+from port_worker.bench.report_file import SCHEMA
 from port_worker.bench.resolved import Chosen
 from port_worker.bench.scenarios.bench import Bench, Found
 from port_worker.bench.scenarios.catalogue import SCENARIOS
+from port_worker.bench.slo import observed
 from port_worker.bench.worker_status import status_of
 from protocol.codec import codec
 
-SCHEMA = "port_worker.bench/1"
+PYTHON = "python"
+
+_Judged: TypeAlias = tuple[dict[str, Any], list[dict[str, Any]]]
+"""A scenario of a report, and the verdicts on it."""
 
 
 class Suite:
@@ -50,9 +54,9 @@ class Suite:
         began = datetime.datetime.now(datetime.timezone.utc)
         scenarios, verdicts = [], []
         for one in chosen:
-            scenario, judged = self._scenario(one)
-            scenarios.append(scenario)
-            verdicts += judged
+            for scenario, judged in self._by_drivers(one):
+                scenarios.append(scenario)
+                verdicts += judged
         met = all(verdict["met"] for verdict in verdicts)
         reached = all(goal["met"] is not False for scenario in scenarios for goal in scenario["goals"])
         return {
@@ -66,17 +70,33 @@ class Suite:
             "met": met and reached,
         }
 
-    def _scenario(self, chosen: Chosen) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def _by_drivers(self, chosen: Chosen) -> Iterator[_Judged]:
+        """The scenario; one that a BEAM drives runs from Python first, so that what the BEAM costs is seen."""
         say(f"scenario {chosen.name}: {SCENARIOS[chosen.name].about}")
         self._live.title = chosen.name
+        from_python = self._scenario(chosen, self._python_driver)
+        yield from_python
+        if self._args.driver != PYTHON:
+            from port_worker.bench.beam.driver import ElixirDriver
+            from port_worker.bench.beam.overhead import beam_findings
+
+            command = prepare.command(self._home, self._args.source, chosen.options.codec)
+            driver = ElixirDriver(command, self._home / "bench", self._live)
+            facts, verdicts = self._scenario(chosen, lambda _fleet: driver)
+            facts["driver"] = self._args.driver
+            assert driver.beam is not None
+            facts["findings"] |= beam_findings(from_python[0]["total"], facts["total"], driver.beam)
+            yield facts, verdicts
+
+    def _scenario(self, chosen: Chosen, driver: Callable[[Fleet], Driver]) -> _Judged:
         options = chosen.options
         supervised = chosen.name == "kill"
         with prepare.start_fleet(
             self._home, self._args.source, options.codec, options.workers, supervised=supervised
         ) as fleet:
             self._prepare(fleet, options)
-            found = self._found(chosen, fleet)
-        facts = _scenario_facts(chosen, self._args.driver, found)
+            found = self._found(chosen, fleet, driver(fleet))
+        facts = _scenario_facts(chosen, found)
         judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
         verdicts = [{"scenario": chosen.name, **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
         return facts, verdicts
@@ -93,13 +113,13 @@ class Suite:
             first, self._home, self._args.source, options.users, options.known_users, items=items
         )
 
-    def _found(self, chosen: Chosen, fleet: Fleet) -> Found:
+    def _found(self, chosen: Chosen, fleet: Fleet, driver: Driver) -> Found:
         assert self._world is not None
         bench = Bench(
             options=chosen.options,
             own=chosen.own,
             world=self._world,
-            driver=self._driver(fleet, chosen.options.codec),
+            driver=driver,
             fleet=fleet,
             objectives=chosen.objectives,
             spawn=lambda: self._spawn(chosen.options.codec),
@@ -109,15 +129,8 @@ class Suite:
         assert isinstance(found, Found)
         return found
 
-    def _driver(self, fleet: Fleet, codec_name: str) -> Driver:
-        """The BEAM's starts workers of its own by the same command; the fleet is there to compare with."""
-        if self._args.driver == "python":
-            return PythonDriver(fleet, self._live)
-        command = prepare.command(self._home, self._args.source, codec_name)
-        driver: Driver = import_module("port_worker.bench.beam.driver").BeamDriver(
-            fleet, self._live, command, self._home
-        )
-        return driver
+    def _python_driver(self, fleet: Fleet) -> Driver:
+        return PythonDriver(fleet, self._live)
 
     def _spawn(self, name: str) -> Link:
         return Link.spawn(prepare.command(self._home, self._args.source, name), codec=codec(name))
@@ -130,13 +143,13 @@ def _worker(link: Link) -> dict[str, Any]:
     return {"version": about.get("version"), "python": about.get("python"), "model": model}
 
 
-def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]:
+def _scenario_facts(chosen: Chosen, found: Found) -> dict[str, Any]:
     facts = measured_facts(found.measured, closed=chosen.options.closed)
     if found.total is not None:
         facts["total"] = {**phase_facts(found.total), "name": "total"}
     return {
         "name": chosen.name,
-        "driver": driver,
+        "driver": PYTHON,
         "options": {**chosen.options.facts(), **chosen.own},
         **facts,
         "findings": {**found.measured.findings, **found.findings},

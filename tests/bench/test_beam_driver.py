@@ -9,6 +9,7 @@ import pytest
 
 from port_worker.bench.beam.driver import ElixirDriver
 from port_worker.bench.driving import pacing_of
+from port_worker.bench.live import Live
 from port_worker.bench.plan import Options, Plan, World
 from port_worker.bench.stages import NEVER, NS, Stage
 from tests.peers.stubs import ENVIRONMENT, stub_command
@@ -64,7 +65,7 @@ def test_the_same_calls_are_due_as_from_python(cache: Path, arrivals: str) -> No
         Stage("burst", 800.0, 0.2),
     )
     plan = Plan(options(arrivals), WORLD, stages)
-    measured = ElixirDriver(stub_command(), cache).drive(plan)
+    measured = ElixirDriver(stub_command(), cache, Live()).drive(plan)
     assert [(phase.name, phase.scheduled_s) for phase in measured.phases] == [("calm", 0.2), ("burst", 0.2)]
     assert [phase.total.ok for phase in measured.phases] == [due_within(plan, 0.1, 0.3), due_within(plan, 0.3, 0.5)]
     sources = measured.phases[1].total.sources
@@ -73,7 +74,7 @@ def test_the_same_calls_are_due_as_from_python(cache: Path, arrivals: str) -> No
 
 def test_a_closed_loop_is_one(cache: Path) -> None:
     plan = Plan(options("closed", in_flight=3), WORLD, (Stage("measured", None, 0.3),))
-    driver = ElixirDriver(stub_command(delay_ms=1), cache)
+    driver = ElixirDriver(stub_command(delay_ms=1), cache, Live())
     [phase] = driver.drive(plan).phases
     assert phase.total.ok == phase.total.offered > 3
     assert sum(phase.total.uncorrected.values()) == phase.total.ok

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from port_worker.bench import plan as bench
 from port_worker.bench.arrivals import POISSON, OpenLoop
+from port_worker.bench.beam.drive import Tick
 from port_worker.bench.beam.plan import MOST_ASKS, Ask, Closed, Plan, Worker, ask_of
 from port_worker.bench.beam.run import measure
 from port_worker.bench.beam.samples import BeamFacts
 from port_worker.bench.beam.summing import Window
 from port_worker.bench.driving import calls_of
 from port_worker.bench.incidents import Incident
+from port_worker.bench.live import Live
 from port_worker.bench.measured import Measured
 from port_worker.bench.stages import NEVER, NS, Stage, Timeline
 from port_worker.bench.worker_status import between
@@ -26,11 +28,13 @@ class ElixirDriver:
     Args:
         command: of a worker that speaks External Term Format.
         cache: where the compiled client is kept.
+        live: who watches.
     """
 
-    def __init__(self, command: Sequence[str], cache: Path) -> None:
+    def __init__(self, command: Sequence[str], cache: Path, live: Live) -> None:
         self._command = command
         self._cache = cache
+        self._live = live
         self.beam: BeamFacts | None = None
         """Of the last run."""
 
@@ -51,11 +55,16 @@ class ElixirDriver:
             names,
             list(_windows(plan.stages)),
             self._cache,
+            self._tell,
         )
+        self._live.rest()
         looks = zip(measured.workers, samples.before, samples.after, strict=False)
         measured.workers = [worker | between(before, after) for worker, before, after in looks]
         self.beam = samples.beam
         return measured
+
+    def _tell(self, tick: Tick) -> None:
+        self._live.show(f"through Elixir {tick.elapsed_s:.0f} s", tick.sent, tick.ok + tick.errors, tick.errors)
 
 
 def _dues_ns(plan: bench.Plan) -> Iterator[int]:

@@ -19,7 +19,7 @@ _NOTES = {
     LIBRECOMMENDER: "recommend_user in its own process, no pipe; with many in flight one call for all of them",
     USUAL: "erlang-py and recommend_user behind a pipe, one request at a time",
     LIBSERVING: "LibRecommender's own server: Sanic over HTTP on loopback, and Redis, a process more than others have",
-    FAISS: "the floor: IndexFlatIP in its own process, no ids, no pipe, and what a user has met is not left out",
+    FAISS: "its IndexFlatIP in its own process: the product alone, no ids, no pipe, and what a user has met stays in",
 }
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from port_worker.bench.judging import observed
 from port_worker.bench.measured import Mark, Measured, MeasuredPhase, joined
 from port_worker.bench.phases import phase_facts
 from port_worker.bench.plan import Plan, steady_stages
 from port_worker.bench.scenarios.bench import Bench, Found
+from port_worker.bench.slo import observed
 
 KEEPS_UP = 0.97
 _TIMES = 1.5
