@@ -74,7 +74,7 @@ class Suite:
         """The scenario; one that a BEAM drives runs from Python first, so that what the BEAM costs is seen."""
         say(f"scenario {chosen.name}: {SCENARIOS[chosen.name].about}")
         self._live.title = chosen.name
-        from_python = self._scenario(chosen, self._python_driver)
+        from_python = self._scenario(chosen, PYTHON, self._python_driver)
         yield from_python
         if self._args.driver != PYTHON:
             from port_worker.bench.beam.driver import ElixirDriver
@@ -82,23 +82,22 @@ class Suite:
 
             command = prepare.command(self._home, self._args.source, chosen.options.codec)
             driver = ElixirDriver(command, self._home / "bench", self._live)
-            facts, verdicts = self._scenario(chosen, lambda _fleet: driver)
-            facts["driver"] = self._args.driver
+            facts, verdicts = self._scenario(chosen, self._args.driver, lambda _fleet: driver)
             assert driver.beam is not None
             facts["findings"] |= beam_findings(from_python[0]["total"], facts["total"], driver.beam)
             yield facts, verdicts
 
-    def _scenario(self, chosen: Chosen, driver: Callable[[Fleet], Driver]) -> _Judged:
+    def _scenario(self, chosen: Chosen, driver: str, made: Callable[[Fleet], Driver]) -> _Judged:
         options = chosen.options
         supervised = chosen.name == "kill"
         with prepare.start_fleet(
             self._home, self._args.source, options.codec, options.workers, supervised=supervised
         ) as fleet:
             self._prepare(fleet, options)
-            found = self._found(chosen, fleet, driver(fleet))
-        facts = _scenario_facts(chosen, found)
+            found = self._found(chosen, fleet, made(fleet))
+        facts = _scenario_facts(chosen, driver, found)
         judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
-        verdicts = [{"scenario": chosen.name, **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
+        verdicts = [{"scenario": facts["name"], **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
         return facts, verdicts
 
     def _prepare(self, fleet: Fleet, options: Options) -> None:
@@ -143,13 +142,13 @@ def _worker(link: Link) -> dict[str, Any]:
     return {"version": about.get("version"), "python": about.get("python"), "model": model}
 
 
-def _scenario_facts(chosen: Chosen, found: Found) -> dict[str, Any]:
+def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]:
     facts = measured_facts(found.measured, closed=chosen.options.closed)
     if found.total is not None:
         facts["total"] = {**phase_facts(found.total), "name": "total"}
     return {
-        "name": chosen.name,
-        "driver": PYTHON,
+        "name": chosen.name if driver == PYTHON else f"{chosen.name}-{driver}",
+        "driver": driver,
         "options": {**chosen.options.facts(), **chosen.own},
         **facts,
         "findings": {**found.measured.findings, **found.findings},

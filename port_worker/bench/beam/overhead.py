@@ -14,7 +14,7 @@ def beam_findings(python: Mapping[str, Any], elixir: Mapping[str, Any], beam: Be
     `cpu` is in cores; `connection_queue_max` the longest queue of messages that a connection was seen to have.
     """
     return {
-        "beam_overhead_ms": beam_overhead_ms(python, elixir),
+        "beam_overhead": beam_overhead(python, elixir),
         "beam": {
             "elixir": beam.elixir,
             "otp": beam.otp,
@@ -26,7 +26,7 @@ def beam_findings(python: Mapping[str, Any], elixir: Mapping[str, Any], beam: Be
     }
 
 
-def beam_overhead_ms(python: Mapping[str, Any], elixir: Mapping[str, Any]) -> dict[str, dict[str, float]] | None:
+def beam_overhead(python: Mapping[str, Any], elixir: Mapping[str, Any]) -> dict[str, dict[str, float]] | None:
     """What a call takes longer through Elixir than from Python, milliseconds at p50 and p99.
 
     `corrected` compares latencies from the due time, so how punctual either driver is comes in; `uncorrected` compares
@@ -36,4 +36,4 @@ def beam_overhead_ms(python: Mapping[str, Any], elixir: Mapping[str, Any]) -> di
     kinds = {"corrected": "latency_ms", "uncorrected": "uncorrected_ms"}
     if any(phase[name] is None for phase in (python, elixir) for name in kinds.values()):
         return None
-    return {kind: {p: elixir[name][p] - python[name][p] for p in ("p50", "p99")} for kind, name in kinds.items()}
+    return {kind: {f"{p}_ms": elixir[name][p] - python[name][p] for p in ("p50", "p99")} for kind, name in kinds.items()}

@@ -26,7 +26,7 @@ Reduce = Callable[[Sequence[float]], float]
 def large(report: Mapping[str, Any], scenario: Mapping[str, Any]) -> Iterator[Chart]:
     """Those that a reader looks at first: where the tail is, when it was, and for a ramp at what rate."""
     bounds = latency_bounds(report, scenario)
-    if scenario["name"] == "ramp" and len(scenario["phases"]) > 1:
+    if scenario["name"].startswith("ramp") and len(scenario["phases"]) > 1:
         yield _by_rate(scenario, bounds)
     by_percentile = _by_percentile(scenario, bounds)
     if by_percentile is not None:
