@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from port_worker.host import WorkerGone, WorkerHost
-from protocol.messages import Hello
 
 _FIRST_ID = 1 << 20  # what a `WorkerHost` calls besides has lower ones
 _LAST_ID = (1 << 31) - 1
@@ -33,13 +32,6 @@ class Link(WorkerHost):
     def receive_frames(self) -> list[bytes]:
         """The payloads that are there. Raises WorkerGone."""
         return self._receive(0.0)
-
-    def take_hello(self, payload: bytes) -> None:
-        """The first message of a worker that was spawned. Raises WorkerGone for another."""
-        message = self._parse(payload)
-        if not isinstance(message, Hello):
-            raise WorkerGone(f"expected the worker's hello, got {type(message).__name__.lower()}", None)
-        self.hello = dict(message.facts)
 
     def await_hello(self, timeout: float) -> None:
         """Wait for the hello of a worker that was spawned. Raises WorkerGone."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from port_worker.bench.arrivals import Pacing
+from port_worker.bench.flights import Flights
 from port_worker.bench.incidents import Incident
-from port_worker.bench.recording import NO_ANSWER, NOT_SENT, WORKER_GONE, Cell, Recorder, Second
+from port_worker.bench.recording import Cell, Recorder, Second
 from port_worker.bench.stages import NEVER, NS, Timeline
 from port_worker.bench.wire import Answer, AnswerReader, Prepared
 from port_worker.host import WorkerGone
@@ -63,19 +64,6 @@ class Workers(Protocol):
         """Of a call, below 2^31, and of no other call to the same worker that may still be in flight."""
 
 
-class Flight(NamedTuple):
-    """A call without an answer.
-
-    `cell` and `second` are None for one that is not measured; `waits`: whether a client that waits would have sent it.
-    """
-
-    due_ns: int
-    sent_ns: int
-    cell: Cell | None
-    second: Second | None
-    waits: bool
-
-
 class Load:
     """Drives workers once.
 
@@ -106,19 +94,16 @@ class Load:
         self._pacing = pacing
         self._calls = calls
         self._reader = reader
-        self._limit_ns = NEVER if deadline_ms is None else deadline_ms * 1_000_000 + ANSWER_GRACE_NS
-        self._grace_ns = _LEAST_GRACE_NS if deadline_ms is None else max(_LEAST_GRACE_NS, self._limit_ns)
+        limit_ns = NEVER if deadline_ms is None else deadline_ms * 1_000_000 + ANSWER_GRACE_NS
+        self._flights = Flights(pacing, limit_ns)
+        self._grace_ns = _LEAST_GRACE_NS if deadline_ms is None else max(_LEAST_GRACE_NS, limit_ns)
         self._incidents = incidents
         self._clock = clock
-        self._in_flight: dict[int, dict[int, Flight]] = {}
-        self._waiting: set[int] = set()  # workers whose client, were it one that waits, would be waiting
         self._turn = 0
         self._origin_ns = self._idle_ns = 0
         self.recorder = Recorder()
         self.marks: list[tuple[int, str]] = []
         """Nanoseconds from the start, and what happened."""
-        self.sent = self.answered = self.errors = 0
-        """Of all calls, the warm-up's among them."""
         self.busy = 0.0
         """The share of the run, 0..1, that the driver did something other than wait."""
 
@@ -134,7 +119,7 @@ class Load:
         ended_ns = self._now()
         for incident in self._incidents:
             incident.abandoned(ended_ns)
-        self._expire_all(NO_ANSWER)
+        self._flights.give_up(ended_ns)
         self.busy = 1.0 - self._idle_ns / max(ended_ns, 1)
 
     @property
@@ -155,9 +140,24 @@ class Load:
         self.marks.append((at_ns, text))
 
     @property
+    def sent(self) -> int:
+        """As `Running`."""
+        return self._flights.sent
+
+    @property
+    def answered(self) -> int:
+        """As `Running`."""
+        return self._flights.answered
+
+    @property
+    def errors(self) -> int:
+        """As `Running`."""
+        return self._flights.errors
+
+    @property
     def in_flight(self) -> int:
-        """Calls that have no answer yet."""
-        return sum(map(len, self._in_flight.values()))
+        """As `Running`."""
+        return len(self._flights)
 
     def _now(self) -> int:
         return self._clock() - self._origin_ns
@@ -173,14 +173,14 @@ class Load:
         waited_ns = now_ns - timeline.ended_ns[-1]
         if waited_ns > self._grace_ns:
             return True
-        return not self.in_flight and waited_ns >= 0 and all(incident.over(now_ns) for incident in self._incidents)
+        return not self._flights and waited_ns >= 0 and all(incident.over(now_ns) for incident in self._incidents)
 
     def _offer_to_nobody(self, now_ns: int) -> None:
         """All workers have ended: what would have been due is counted, and nothing is waited for."""
         pacing, timeline = self._pacing, self.timeline
         timeline.end_open_stages(now_ns)
         while not pacing.waits and (due_ns := pacing.due_ns) < NEVER:
-            self._not_sent(due_ns, next(self._calls)[0])
+            self._flights.not_sent(*self._recorded(due_ns, next(self._calls)[0]))
             pacing.advance()
         timeline.reach(NEVER)
 
@@ -198,7 +198,7 @@ class Load:
             elif self._pacing.waits:
                 break
             else:
-                self._not_sent(due_ns, op)
+                self._flights.not_sent(*self._recorded(due_ns, op))
             self._pacing.advance()
             count += 1
         for worker, payloads in batches.items():
@@ -211,27 +211,16 @@ class Load:
             return ready[0] if ready else None
         self._turn += 1
         turn = self._turn % len(ready)
-        return min(ready[turn:] + ready[:turn], key=lambda one: len(self._in_flight.get(one, ())))
+        return min(ready[turn:] + ready[:turn], key=self._flights.of)
 
     def _sending(self, worker: int, due_ns: int, op: str, call: Prepared) -> bytes:
         call_id = self._workers.new_id()
         cell, second = self._recorded(due_ns, op)
         sent_ns = self._now()
-        waits = self._pacing.waits or worker not in self._waiting
-        self._waiting.add(worker)
-        self._in_flight.setdefault(worker, {})[call_id] = Flight(due_ns, sent_ns, cell, second, waits)
-        self.sent += 1
+        self._flights.begin(worker, call_id, due_ns, sent_ns, cell, second)
         if cell is not None:
             self.recorder.sent((sent_ns - due_ns) // 1000)
         return call.payload(call_id)
-
-    def _not_sent(self, due_ns: int, op: str) -> None:
-        cell, second = self._recorded(due_ns, op)
-        self.errors += 1
-        if cell is not None and second is not None:
-            cell.not_sent += 1
-            cell.errors[NOT_SENT] += 1
-            second.errors += 1
 
     def _recorded(self, due_ns: int, op: str) -> tuple[Cell | None, Second | None]:
         """Where a call that is due now counts, as one that was offered."""
@@ -249,92 +238,53 @@ class Load:
 
     def _wait_s(self, now_ns: int) -> float:
         """Seconds that may be slept before something is due."""
-        due_ns = self.timeline.ended_ns[-1] if self.timeline.is_over else self._pacing.due_ns
-        ahead_s = (due_ns - now_ns) / NS - _SPIN_S if due_ns > now_ns or not self.timeline.is_over else _LONGEST_WAIT_S
+        timeline = self.timeline
+        due_ns = self._pacing.due_ns
+        if timeline.is_over and timeline.ended_ns[-1] > now_ns:
+            due_ns = timeline.ended_ns[-1]
+        ahead_s = (due_ns - now_ns) / NS - _SPIN_S
         for incident in self._incidents:
             ahead_s = min(ahead_s, (incident.due_ns() - now_ns) / NS)
         return min(max(ahead_s, 0.0), _LONGEST_WAIT_S)
 
     def _hear(self, sent: int) -> bool:
-        """Read what there is; where nothing was sent just now, wait for it."""
+        """Wait until a call is due, unless some are already, and read what there is by then."""
         before_ns = self._now()
         readable = self._workers.wait(0.0 if sent == _TOGETHER else self._wait_s(before_ns))
         if sent or readable:
             self._idle_ns += self._now() - before_ns
         for worker in readable:
             self._read(worker)
-        self._expire(self._now())
+        self._flights.expire(self._now())
         return bool(readable)
 
     def _read(self, worker: int) -> None:
         try:
             payloads = self._workers.receive(worker)
         except WorkerGone:
-            self._lose(worker, self._now())
+            now_ns = self._now()
+            lost = self._flights.lose(worker, now_ns)
+            for incident in self._incidents:
+                incident.lost(self, worker, lost, now_ns)
             return
         now_ns = self._now()
-        waiting = self._in_flight.get(worker, {})
         for payload in payloads:
-            message = self._reader.read(payload)
-            flight = waiting.pop(message.id, None) if isinstance(message, Answer) and message.id is not None else None
-            if flight is None:
-                _ = any(one.heard(self, worker, message, payload, now_ns) for one in self._incidents)
-            else:
-                assert isinstance(message, Answer)
-                self._take(worker, flight, message, now_ns)
+            self._take(worker, payload, now_ns)
 
-    def _take(self, worker: int, flight: Flight, answer: Answer, now_ns: int) -> None:
-        self.answered += 1
-        self._ended(worker, flight, now_ns)
-        if answer.code is not None:
-            self._failed(flight, answer.code, now_ns)
+    def _take(self, worker: int, payload: bytes, now_ns: int) -> None:
+        message = self._reader.read(payload)
+        if isinstance(message, Answer) and self._flights.take(worker, message, now_ns):
+            if message.code is None:
+                self._tell_of_an_answer(worker, now_ns)
             return
-        if flight.cell is not None and flight.second is not None:
-            corrected_us = (now_ns - flight.due_ns) // 1000
-            uncorrected_us = (now_ns - flight.sent_ns) // 1000 if flight.waits else None
-            flight.cell.answered(corrected_us, uncorrected_us, answer.source)
-            flight.cell.last_ns = now_ns
-            flight.second.answered(corrected_us)
+        for incident in self._incidents:
+            if incident.heard(self, worker, message, payload, now_ns):
+                return
+
+    def _tell_of_an_answer(self, worker: int, now_ns: int) -> None:
         for incident in self._incidents:
             if incident.listens:
                 incident.answered(self, worker, now_ns)
-
-    def _ended(self, worker: int, flight: Flight, now_ns: int) -> None:
-        if flight.waits:
-            self._waiting.discard(worker)
-        self._pacing.freed(now_ns)
-
-    def _failed(self, flight: Flight, code: str, now_ns: int) -> None:
-        self.errors += 1
-        if flight.cell is not None and flight.second is not None:
-            flight.cell.errors[code] += 1
-            flight.cell.last_ns = now_ns
-            flight.second.errors += 1
-
-    def _lose(self, worker: int, now_ns: int) -> None:
-        lost = self._in_flight.pop(worker, {})
-        for flight in lost.values():
-            self._failed(flight, WORKER_GONE, now_ns)
-            self._ended(worker, flight, now_ns)
-        for incident in self._incidents:
-            incident.lost(self, worker, len(lost), now_ns)
-
-    def _expire(self, now_ns: int) -> None:
-        """Calls are in flight in the order in which they were sent, so it is the first that expires."""
-        for worker, waiting in self._in_flight.items():
-            while waiting:
-                call_id, flight = next(iter(waiting.items()))
-                if now_ns - flight.sent_ns <= self._limit_ns:
-                    break
-                del waiting[call_id]
-                self._failed(flight, NO_ANSWER, now_ns)
-                self._ended(worker, flight, now_ns)
-
-    def _expire_all(self, code: str) -> None:
-        for waiting in self._in_flight.values():
-            for flight in waiting.values():
-                self._failed(flight, code, self._now())
-            waiting.clear()
 
     # Incidents
 

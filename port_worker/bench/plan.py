@@ -51,6 +51,11 @@ class Options:
         return asdict(self) | {"mix": dict(self.mix), "payload_bytes": list(self.payload_bytes)}
 
 
+def is_drawn(users: str) -> bool:
+    """Whether users are drawn from the source's known ones, and not those of a file."""
+    return users == "uniform" or users.startswith("zipf:")
+
+
 @dataclass(frozen=True)
 class World:
     """Whom and what calls may be about: known users, the most active first, and known items."""

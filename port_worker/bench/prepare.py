@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from port_worker.bench.fleet import Fleet, Link
-from port_worker.bench.plan import World
+from port_worker.bench.plan import World, is_drawn
 from port_worker.bench.progress import say, training
 from port_worker.bench.users import Id
 from port_worker.config import settings
@@ -96,6 +96,6 @@ def known_items(host: WorkerHost, users: Sequence[Id]) -> list[Id]:
 def world(host: WorkerHost, home: Path, source: str | None, users: str, count: int, *, items: bool) -> World:
     """Whom and, if `items`, what to ask about. Raises SourceError, HostError, OSError, ValueError."""
     known = known_users(home, source, count)
-    if users != "uniform" and not users.startswith("zipf:"):
+    if not is_drawn(users):
         known = listed_users(Path(users), known[0])
     return World(known, known_items(host, known) if items else [])

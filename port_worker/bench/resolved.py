@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from port_worker.bench.arrivals import CLOSED
-from port_worker.bench.plan import Options
+from port_worker.bench.plan import Options, is_drawn
 from port_worker.bench.scenarios.catalogue import ALL, DEFAULTS, SCENARIOS, Entry, defaults_of
 from port_worker.bench.slo import DEFAULTS as OBJECTIVES
 from port_worker.bench.slo import Objective, parse
@@ -75,6 +75,8 @@ def _check(args: argparse.Namespace, names: Sequence[str]) -> None:
         _check_closed(args, names)
     elif args.in_flight is not None:
         raise ValueError("argument --in-flight: expected --closed beside it")
+    if args.known_users is not None and args.users is not None and not is_drawn(args.users):
+        raise ValueError("argument --known-users: expected --users uniform or zipf:EXPONENT beside it, got a file")
     for option in _own_options():
         if getattr(args, option) is not None and not any(option in SCENARIOS[name].defaults for name in names):
             having = ", ".join(name for name, entry in SCENARIOS.items() if option in entry.defaults)

@@ -96,6 +96,8 @@ class Suite:
             self._prepare(fleet, options)
             found = self._found(chosen, fleet, made(fleet))
         facts = _scenario_facts(chosen, driver, found)
+        assert self._world is not None
+        facts["options"]["known_users"] = len(set(self._world.users))  # there may be fewer than were asked for
         judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
         verdicts = [{"scenario": facts["name"], **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
         return facts, verdicts

@@ -121,6 +121,10 @@ class WorkerHost:
         """Bytes of calls that the worker has not read, beyond what the pipe holds."""
         return self._channel.unsent_bytes
 
+    def take_hello(self, payload: bytes) -> None:
+        """The first payload of a worker that was spawned. Raises WorkerGone where it is no hello of this protocol."""
+        self.hello = _facts_of_hello(self._parse(payload))
+
     def send_call(self, op: str, args: Mapping[str, Any] | None = None, deadline_ms: int | None = None) -> int:
         """Send a call and return its id; never blocks. `poll` gives what comes back."""
         call_id = self._next_id
@@ -213,14 +217,8 @@ class WorkerHost:
         messages = self._fresh(timeout)
         if not messages:
             raise WorkerGone(f"the worker said nothing within {timeout:g} s", None)
-        first, *rest = messages
-        if not isinstance(first, Hello):
-            raise WorkerGone(f"expected the worker's hello, got {type(first).__name__.lower()}", None)
-        version = first.facts.get("protocol")
-        if version != PROTOCOL_VERSION:
-            raise WorkerGone(f"expected version {PROTOCOL_VERSION} of the protocol, the worker has {version!r}", None)
-        self._set_aside = rest
-        return dict(first.facts)
+        first, *self._set_aside = messages
+        return _facts_of_hello(first)
 
     def _await(self, call_id: int, until: float | None, on_progress: OnProgress | None) -> Any:
         while True:
@@ -288,6 +286,15 @@ class WorkerHost:
         except subprocess.TimeoutExpired:
             returncode = None
         return WorkerGone(why if returncode is None else f"{why} with status {returncode}", returncode)
+
+
+def _facts_of_hello(first: Outbound) -> dict[str, Any]:
+    if not isinstance(first, Hello):
+        raise WorkerGone(f"expected the worker's hello, got {type(first).__name__.lower()}", None)
+    version = first.facts.get("protocol")
+    if version != PROTOCOL_VERSION:
+        raise WorkerGone(f"expected version {PROTOCOL_VERSION} of the protocol, the worker has {version!r}", None)
+    return dict(first.facts)
 
 
 def _plain_message(message: Outbound) -> Outbound:

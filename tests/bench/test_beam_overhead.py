@@ -14,8 +14,8 @@ ELIXIR = {"latency_ms": {"p50": 0.75, "p99": 1.5}, "uncorrected_ms": {"p50": 0.6
 
 def test_the_cost_is_what_a_call_takes_longer() -> None:
     assert beam_overhead(PYTHON, ELIXIR) == {
-        "corrected": {"p50": 0.25, "p99": -0.5},
-        "uncorrected": {"p50": 0.125, "p99": 0.25},
+        "corrected": {"p50_ms": 0.25, "p99_ms": -0.5},
+        "uncorrected": {"p50_ms": 0.125, "p99_ms": 0.25},
     }
 
 
@@ -30,4 +30,4 @@ def test_findings_say_what_the_virtual_machine_took() -> None:
     findings = beam_findings(PYTHON, ELIXIR, BeamFacts(**BEAM))  # type: ignore[arg-type]
     assert findings["beam"]["cpu"] == 0.25
     assert findings["beam"]["connection_queue_max"] == 7
-    assert findings["beam_overhead"]["corrected"]["p50"] == 0.25
+    assert findings["beam_overhead"]["corrected"]["p50_ms"] == 0.25

@@ -64,6 +64,7 @@ def test_the_options_of_a_run_are_told(bench: Bench) -> None:
     assert options["mix"] == {"recommend": 0.75, "score": 0.25}
     assert (options["cold"], options["payload_bytes"], options["deadline_ms"]) == (0.5, [0, 1024], 5000)
     assert (options["arrivals"], options["in_flight"], options["users"]) == ("poisson", None, "uniform")
+    assert options["known_users"] == 2
     assert scenario["by_op"].keys() == {"recommend", "score"}
     assert sum(phase["ok"] for phase in scenario["by_op"].values()) == scenario["total"]["ok"]
 
@@ -278,6 +279,7 @@ def test_a_choice_that_there_is_not_is_refused(bench: Bench, option: str, capsys
         (("--closed", "--arrivals", "poisson"), "--closed"),
         (("--closed", "--scenario", "ramp"), "--closed"),
         (("--times", "3"), "--times"),
+        (("--known-users", "3", "--users", __file__), "--known-users"),
         (("--scenario", "boot", "--pause", "3"), "--pause"),
         (("--scenario", "kill", "--retrain", "ALS"), "--retrain"),
         (("--scenario", "kill", "--driver", "elixir"), "--driver elixir"),

@@ -2,7 +2,8 @@
 
 Every step has a load of its own, after which the worker is idle again: what one step has piled up, the next does not
 pay. Besides the objectives a worker has to keep up, which short steps would hide: KEEPS_UP of what is offered is
-answered a second, up to the last answer.
+answered a second, up to the last answer. A rate that breaches is tried once more, and breaches if it does so again: on
+a machine that does other things too, one busy moment is no limit of the worker.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from port_worker.bench.plan import Plan, steady_stages
 from port_worker.bench.scenarios.bench import Bench, Found
 from port_worker.bench.slo import observed
 
-KEEPS_UP = 0.97
+KEEPS_UP = 0.98
 _TIMES = 1.5
 _MOST_RATE = 1e6
 _LEAST_RATE = 1.0
@@ -86,17 +87,26 @@ def _bounds(steps: Sequence[Step]) -> tuple[float, float] | None:
 def run(bench: Bench) -> Found:
     """Climb; the objectives are judged at the knee, or at the lowest rate where none is met."""
     assert bench.options.rate is not None
-    steps = climb(bench.options.rate, bench.own["precision"], lambda rate: _step(bench, rate))
+    tried: list[Step] = []
+    steps = climb(bench.options.rate, bench.own["precision"], lambda rate: _twice(bench, rate, tried))
     found = knee(steps)
     judged = found or min(steps, key=lambda step: step.rate)
     rate = None if found is None else found.rate
-    limited = any(step.measured.limited for step in steps)
+    limited = judged.measured.limited or any(step.measured.driver.saturated for step in tried)
     bench.tell("no rate met the objectives" if rate is None else f"the knee is at {rate:,.0f} calls a second")
     return Found(
-        joined([step.measured for step in steps]),
-        {"knee_rate": rate, "driver_limited": limited, "steps": [step.facts() for step in steps]},
+        joined([step.measured for step in tried]),
+        {"knee_rate": rate, "driver_limited": limited, "steps": [step.facts() for step in tried]},
         judged=judged.measured.phases[0],
     )
+
+
+def _twice(bench: Bench, rate: float, tried: list[Step]) -> Step:
+    """The step, or the same again where it breaches; each is added to what was `tried`."""
+    tried.append(_step(bench, rate))
+    if not tried[-1].met:
+        tried.append(_step(bench, rate))
+    return tried[-1]
 
 
 def _step(bench: Bench, rate: float) -> Step:
