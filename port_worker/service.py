@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -22,16 +20,14 @@ from port_worker.feeding import ROWS_AT_ONCE, Feeding
 from port_worker.jobs import Jobs, defect, too_late
 from port_worker.mirroring.messages import Setup
 from port_worker.mirroring.process import Mirroring
+from port_worker.model_changes import ModelChanges
 from port_worker.rehearsal import rehearse
-from port_worker.retraining import Retraining
 from port_worker.scheduler import Lane, Scheduler, Work
 from port_worker.serving.bulk import Pace
 from port_worker.status import Counters, heavy_modules, resident_bytes
 from port_worker.store.errors import StoreError
 from port_worker.store.live import LiveStore
 from port_worker.store.models import ModelStore
-from port_worker.switching import Switching, in_progress, refusal
-from port_worker.watching import Watch
 from protocol.arguments import (
     Arguments,
     Explain,
@@ -57,7 +53,6 @@ from protocol.messages import (
     Hello,
     Message,
     Ok,
-    Progress,
     atom_keys,
     error_facts,
 )
@@ -95,17 +90,13 @@ class Service:
             "show_items": feeding.show_items,
         }
         self._jobs = Jobs(self._scheduler, self._start, clock, self._counters)
-        self._retraining = Retraining(settings, self._model, clock)
-        self._switching = Switching(self._model)
-        self._watch = Watch(self._model.store, settings.watch_seconds, clock)
-        self._long: dict[int, Work] = {}
+        self._changes = ModelChanges(settings, self._model, clock, send)
+        self._drains: dict[int, Work] = {}
         self._immediate: Mapping[str, Callable[[Work], None]] = {
             "ping": lambda work: self._answer(work, Atom("pong")),
             "status": lambda work: self._answer(work, self._status()),
             "models": lambda work: self._answer(work, self._model.listing()),
-            "retrain": self._start_retrain,
-            "activate": self._start_switch,
-            "rollback": self._start_switch,
+            **dict.fromkeys(("retrain", "activate", "rollback"), self._changes.start),
             "drain": self._start_drain,
             **dict.fromkeys(self._feeding, self._feed_at_once),
         }
@@ -176,35 +167,16 @@ class Service:
 
     def step(self) -> bool:
         """Do what is due: a call, a step of a job, a slice of a swap. Returns whether more can be done at once."""
-        if self._long:
-            self._expire_long()
+        self._end(self._changes.expired())
         if self._scheduler.waiting(Lane.AT_ONCE):
             self._next_at_once()
         elif self._jobs.busy:
             self._end(self._jobs.expired())
             self._end(self._jobs.step())
-        self._step_swaps()
-        if self._long:
+        self._end(self._changes.step())
+        if self._drains:
             self._end_drains()
-        forgetting = self._forget()
-        swap_goes_on = self._swapping and self._model.waits_on is None
-        return forgetting or bool(self._scheduler) or self._jobs.busy or swap_goes_on
-
-    @property
-    def _swapping(self) -> bool:
-        """Whether a model is on its way in: two at once would take the memory of three."""
-        return self._switching.busy or self._retraining.swapping
-
-    def _step_swaps(self) -> None:
-        """A slice of the swap that is under way: a retrain's waits for the end of another one."""
-        if self._retraining.look_at <= self._clock():
-            self.trainer_readable()
-        if self._switching.busy:
-            self._step_switch()
-        elif self._retraining.swapping:
-            self.trainer_readable()
-        elif self._looks_at <= self._clock():
-            self._look_around()
+        return bool(self._scheduler) or self._jobs.busy or self._changes.goes_on
 
     def _next_at_once(self) -> None:
         due, expired = self._scheduler.take(Lane.AT_ONCE)
@@ -244,106 +216,24 @@ class Service:
             except Exception:  # noqa: BLE001 what cannot be encoded is a defect of this answer alone
                 self._finish(work, defect())
 
-    def _start_retrain(self, work: Work) -> None:
-        self._retraining.start(work.arguments, lambda facts: self._send(Progress(work.call_id, facts)))
-        self._long[work.call_id] = work
-
-    def _start_switch(self, work: Work) -> None:
-        if self._retraining.swapping:
-            raise in_progress("the one that was trained")
-        if work.op == "activate":
-            self._switching.activate(work.arguments.version)
-        else:
-            self._switching.roll_back()
-        self._long[work.call_id] = work
-
-    def _step_switch(self) -> None:
-        """Go on with the swap that a call has asked for, or another process has made necessary."""
-        try:
-            result = self._switching.step()
-        except ProtocolError as error:
-            self._switch_failed(error)
-            return
-        except Exception:  # noqa: BLE001 a defect costs the swap, never the model in service
-            self._switching.abandon()
-            self._switch_failed(defect())
-            return
-        if result is not None:
-            self._send(Event("model_activated", self._model.summary() or {}))
-            for work in self._running(*_SWITCHES):
-                self._answer(work, result)
-
-    def _switch_failed(self, error: ProtocolError) -> None:
-        asked = self._running(*_SWITCHES)
-        self._fail_all(asked, error)
-        if not asked:
-            self._say_damaged(error)
-
-    def _look_around(self) -> None:
-        """Follow what another process has activated."""
-        try:
-            self._model.tend()
-            version = self._watch.look(self._model.version)
-            if version is not None:
-                self._switching.follow(version)
-        except ProtocolError as error:
-            self._say_damaged(error)
-        except (StoreError, OSError) as error:
-            self._say_damaged(refusal(error))
-
-    @property
-    def _looks_at(self) -> float:
-        """When to look for what others have activated: a worker that is about to end does not, nor one that swaps."""
-        return math.inf if self._session.state == "draining" or self._swapping else self._watch.looks_at
-
-    def _say_damaged(self, error: ProtocolError) -> None:
-        """Of a version that nobody here has asked for; what served goes on serving. Of the disk, only the log hears."""
-        sys.stderr.write(f"port_worker: {error.message}\n")
-        if error.code == "model_damaged":
-            self._send(Event("model_damaged", error_facts(ErrorReply.of(None, error))))
-
-    def trainer_readable(self) -> None:
-        """Take what the trainer has said, or go on with the swap to its model."""
-        try:
-            result = self._retraining.step()
-        except ProtocolError as error:
-            self._fail_all(self._running("retrain"), error)
-            return
-        except Exception:  # noqa: BLE001 a defect costs the retrain, never the model in service
-            self._retraining.close()
-            self._fail_all(self._running("retrain"), defect())
-            return
-        if result is not None:
-            if result[_ACTIVATED]:
-                self._send(Event("model_activated", self._model.summary() or {}))
-            for work in self._running("retrain"):
-                self._answer(work, result)
-
-    def _forget(self) -> bool:
-        """Go on to drop the feedback that a new model has learnt. Returns whether there is more of it."""
-        try:
-            return self._model.forget()
-        except Exception:  # noqa: BLE001 a defect here costs nobody an answer
-            defect()
-            return False
-
-    def _running(self, *ops: str) -> list[Work]:
-        """The calls of ops that go on between steps; at most one `retrain`, none once it was given up."""
-        return [work for work in self._long.values() if work.op in ops]
-
     def _start_drain(self, work: Work) -> None:
-        self._long[work.call_id] = work
+        self._drains[work.call_id] = work
         self._drain()
 
     def _drain(self) -> None:
         if self._session.state != "draining":
-            self._session.start_draining()
+            self._take_no_more()
             self._send(Event("draining", {}))
 
+    def _take_no_more(self) -> None:
+        self._session.start_draining()
+        self._changes.stop_watching()
+
     def _end_drains(self) -> None:
-        drains = self._running("drain")
-        if drains and self._session.in_flight == len(drains):
-            for work in drains:
+        now = self._clock()
+        self._end([(work, too_late(work)) for work in self._drains.values() if work.expires_at <= now])
+        if self._session.in_flight == len(self._drains):
+            for work in [*self._drains.values()]:
                 self._answer(work, atom_keys(completed=self._counters.answered))
 
     def terminate(self) -> None:
@@ -353,14 +243,13 @@ class Service:
 
     def hang_up(self) -> None:
         """Take no more calls, give up a retrain, answer what is in flight; then the service is `finished`."""
-        self._session.start_draining()
-        for work in self._running("retrain"):
+        self._take_no_more()
+        for work in self._changes.retrains:
             self._cancel(work.call_id, ProtocolError("cancelled", "retrain: ended, since the worker was told to end"))
 
     def close(self) -> None:
         """The host is gone: end the trainer and hold nothing back."""
-        self._retraining.close()
-        self._switching.abandon()
+        self._changes.close()
         self._model.close()
         self._live.close()
         self._session.close()
@@ -373,32 +262,25 @@ class Service:
     @property
     def trainer_fd(self) -> int | None:
         """The trainer's descriptor to wait on, None while none runs."""
-        return self._retraining.fd
+        return self._changes.trainer_fd
+
+    def trainer_readable(self) -> None:
+        """Take what the trainer has said."""
+        self._end(self._changes.step_retrain())
 
     @property
     def swap_fd(self) -> int | None:
         """The descriptor to wait on before a swap's next `step`, None while there is none to wait for."""
-        return self._model.waits_on
+        return self._changes.swap_fd
 
     @property
     def wakes_at(self) -> float:
         """When `step` has to run even if nothing arrives; infinite if never."""
-        expiries = (work.expires_at for work in self._long.values())
-        return min([self._retraining.look_at, self._looks_at, self._model.waits_until, *expiries])
-
-    def _expire_long(self) -> None:
-        now = self._clock()
-        for work in [work for work in self._long.values() if work.expires_at <= now]:
-            self._cancel(work.call_id, too_late(work))
+        return min([self._changes.wakes_at, *(work.expires_at for work in self._drains.values())])
 
     def _cancel(self, call_id: int, reason: ProtocolError) -> None:
         """End a call that waits or runs. An id that is not in flight is ignored: its answer crossed the cancel."""
-        work = self._long.get(call_id)
-        if work is not None and work.op == "retrain":
-            self._retraining.abandon()
-        elif work is not None and work.op in _SWITCHES:
-            self._switching.abandon()
-        work = work or self._jobs.drop(call_id)
+        work = self._drains.get(call_id) or self._changes.drop(call_id) or self._jobs.drop(call_id)
         if work is not None or self._scheduler.cancel(call_id):
             self._finish(work or Work(call_id, "", None), reason)
 
@@ -412,7 +294,7 @@ class Service:
         self._fail(work.call_id, error)
 
     def _close_call(self, work: Work) -> None:
-        self._long.pop(work.call_id, None)
+        self._drains.pop(work.call_id, None)
         self._session.finish(work.call_id)
 
     def _fail(self, call_id: int | None, error: ProtocolError) -> None:
@@ -441,7 +323,7 @@ class Service:
             queued=len(self._scheduler),
             bulk_queued=self._scheduler.waiting(Lane.BULK),
             **self._kept_live(),
-            training=self._retraining.latest,
+            training=self._changes.training,
             **self._counters.facts(),
         )
 
@@ -454,9 +336,6 @@ class Service:
         return {"feedback_rows": totals.rows, "hidden_items": totals.hidden}
 
 
-_ACTIVATED = Atom("activated")
-
-
 def _mirroring(settings: Settings, clock: Callable[[], float]) -> Mirroring | None:
     """Of the remote model store, where there is one."""
     if settings.remote is None:
@@ -464,9 +343,6 @@ def _mirroring(settings: Settings, clock: Callable[[], float]) -> Mirroring | No
     cache, keep = str(settings.models), settings.keep_versions
     return Mirroring(Setup(settings.remote, cache, keep, settings.watch_seconds), clock)
 
-
-_SWITCHES = ("activate", "rollback")
-"""The ops that end with another version in service, and train nothing."""
 
 _LANES: Mapping[type, Lane] = {
     Recommend: Lane.BATCH,

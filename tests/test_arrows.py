@@ -84,12 +84,17 @@ ARROWS = {
     },
     "port_worker.switching": {"port_worker.active_model", "port_worker.serving.steps", "port_worker.store", "protocol"},
     "port_worker.watching": {"port_worker.store"},
+    "port_worker.model_changes": {
+        *("port_worker.active_model", "port_worker.answering", "port_worker.config", "port_worker.jobs"),
+        *("port_worker.retraining", "port_worker.scheduler", "port_worker.switching", "port_worker.watching"),
+        *("port_worker.store", "protocol"),
+    },
     "port_worker.rehearsal": {"port_worker.answering", "port_worker.scheduler", "port_worker.serving", "protocol"},
     "port_worker.service": {
         "port_worker.rehearsal",
         *("port_worker.active_model", "port_worker.answering", "port_worker.feeding", "port_worker.jobs"),
-        *("port_worker.retraining", "port_worker.scheduler", "port_worker.status", "port_worker.config"),
-        *("port_worker.switching", "port_worker.watching", "port_worker.mirroring"),
+        *("port_worker.model_changes", "port_worker.scheduler", "port_worker.status", "port_worker.config"),
+        "port_worker.mirroring",
         *("port_worker.serving", "port_worker.store", "protocol"),
     },
 }
