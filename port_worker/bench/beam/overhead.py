@@ -36,4 +36,6 @@ def beam_overhead(python: Mapping[str, Any], elixir: Mapping[str, Any]) -> dict[
     kinds = {"corrected": "latency_ms", "uncorrected": "uncorrected_ms"}
     if any(phase[name] is None for phase in (python, elixir) for name in kinds.values()):
         return None
-    return {kind: {f"{p}_ms": elixir[name][p] - python[name][p] for p in ("p50", "p99")} for kind, name in kinds.items()}
+    return {
+        kind: {f"{p}_ms": elixir[name][p] - python[name][p] for p in ("p50", "p99")} for kind, name in kinds.items()
+    }
