@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="have a worker train this from the database too, and show the time of each phase; repeatable",
     )
+    add("--epochs", metavar="N", type=_count(10_000), help="of --retrain, for each fit (default: the algorithm's own)")
     add("--quick", action="store_true", help=f"a look at whether all of it runs: {_QUICK_ROWS:,} rows")
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the table then goes to stderr")
 
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         check_writable(args.json)
-        summary = _measured(args.rows or (_QUICK_ROWS if args.quick else _ROWS), args.rounds, args.seed, args.retrain)
+        rows = args.rows or (_QUICK_ROWS if args.quick else _ROWS)
+        summary = _measured(rows, args.rounds, args.seed, args.retrain, args.epochs)
         _report(summary, args.json)
     except OSError as error:
         return _refuse(UNUSABLE, str(error))
@@ -84,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     return MET if summary["goals_met"] else BREACHED
 
 
-def _measured(rows: int, rounds: int, seed: int, algorithms: Sequence[str]) -> dict[str, Any]:
+def _measured(rows: int, rounds: int, seed: int, algorithms: Sequence[str], epochs: int | None) -> dict[str, Any]:
     from port_worker.bench.postgresql import PostgresqlServer
     from port_worker.bench.sources import world
     from port_worker.bench.sources.extract import WAYS, extract
@@ -99,7 +101,7 @@ def _measured(rows: int, rounds: int, seed: int, algorithms: Sequence[str]) -> d
             for way, runs in found.items():
                 runs.append(extract(way, server.location()))
                 say(f"{way}: {runs[-1].rows_per_s:,.0f} rows/s")
-        trained = retrains(server.location(), algorithms) if algorithms else []
+        trained = retrains(server.location(), algorithms, epochs) if algorithms else []
     return summarize(found, rows, trained)
 
 

@@ -68,10 +68,10 @@ class Phases:
         self._since = now
 
 
-def retrains(location: str, algorithms: Sequence[str]) -> list[Retrain]:
-    """Train each algorithm once from a database. Raises HostError."""
+def retrains(location: str, algorithms: Sequence[str], epochs: int | None) -> list[Retrain]:
+    """Train each algorithm once from a database, for so many epochs or its own default. Raises HostError."""
     with _worker(location) as worker:
-        return [_retrain(worker, algorithm) for algorithm in algorithms]
+        return [_retrain(worker, algorithm, epochs) for algorithm in algorithms]
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _worker(location: str) -> Iterator[WorkerHost]:
             yield worker
 
 
-def _retrain(worker: WorkerHost, algorithm: str) -> Retrain:
+def _retrain(worker: WorkerHost, algorithm: str, epochs: int | None) -> Retrain:
     phases, peaks = Phases(), [0]
     with training(algorithm) as show:
 
@@ -95,11 +95,12 @@ def _retrain(worker: WorkerHost, algorithm: str) -> Retrain:
             show(facts)
 
         phases.begin()
-        args = {"algorithm": algorithm, "activate": Atom("force")}
+        args = {"algorithm": algorithm, "epochs": epochs, "activate": Atom("force")}
         result = worker.call("retrain", args, timeout=_LIMIT_S, on_progress=hear)
         phases.end()
     seconds = sum(phases.seconds.values())
-    say(f"{algorithm}: {result['rows']:,} interactions in {seconds:.0f} s")
+    spent = ", ".join(f"{name} {took:.0f}" for name, took in phases.seconds.items())
+    say(f"{algorithm}: {result['rows']:,} interactions in {seconds:.0f} s: {spent}")
     return Retrain(algorithm, seconds, phases.seconds, max(peaks) or None, result)
 
 
