@@ -133,6 +133,8 @@ def _add_scenario(parser: argparse.ArgumentParser) -> None:
 def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("surroundings").add_argument
     add("--algorithm", metavar="NAME", help="train this first if another is active (default: the worker's)")
+    command = "the command line of another worker that speaks the protocol, spawned in place of this project's"
+    add("--command", metavar="'CMD ARG...'", type=types.command, help=command)
     add("--home", metavar="DIR", type=Path, help="where data and models live (default: one per user)")
     add("--source", metavar="SPEC", help="sqlite:, csv: or parquet:PATH, or a path (default: the seeded world)")
     add("--json", metavar="FILE", help="write the report there; '-' is stdout, and the tables then go to stderr")
@@ -152,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
         home = settings(args.home, args.source).home
         home.mkdir(parents=True, exist_ok=True)
         for output in _OUTPUTS:
-            check_writable(getattr(args, output))
+            check_writable(getattr(args, output), f"--{output}")
         report = _measured(args, home, plans)
         _write(report, args)
     except (ValueError, OSError, SourceError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +56,7 @@ def share(least: float = 0.0, *, above: bool = False) -> Callable[[str], float]:
         value = _float(text[:-1]) / 100 if text.endswith("%") else _float(text)
         if not least <= value <= 1.0 or (above and value == least):
             bound = "above" if above else "from"
-            raise _refused(f"a share {bound} {least:g} to 1, or a percentage of {bound} {least:.0%} to 100%", text)
+            raise _refused(f"a share {bound} {least:g} to 1, or {bound} {least:.0%} to 100%", text)
         return value
 
     return read
@@ -108,6 +110,18 @@ def objective(text: str) -> Objective:
         return parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def command(text: str) -> list[str]:
+    """A command line, as a shell would split it into words; the program by its full path, where there is one."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quotation without an end
+        words = []
+    if not words:
+        raise _refused("a command and its arguments, quoted as for a shell", text)
+    program = shutil.which(words[0])
+    return words if program is None else [str(Path(program).absolute()), *words[1:]]
 
 
 def _float(text: str) -> float:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 
-def check_writable(path: str | None) -> None:
-    """Find out before the run that its result has nowhere to go. Raises OSError."""
-    if path is not None and path != "-":
+def check_writable(path: str | None, option: str = "--json") -> None:
+    """Find out before the run that its result has nowhere to go. Raises OSError that names the option."""
+    if path is None or path == "-":
+        return
+    try:
         with Path(path).open("a", encoding="utf-8"):
             pass
+    except OSError as error:
+        raise OSError(f"argument {option}: expected a file that can be written, got {path!r}: {error}") from None
 
 
 def write_json(summary: dict[str, Any], path: str | None) -> None:

@@ -13,6 +13,7 @@ from port_worker.bench.progress import say, training
 from port_worker.bench.users import Id
 from port_worker.config import settings
 from port_worker.host import WorkerHost, worker_command
+from port_worker.sources.errors import SourceError
 from port_worker.sources.registry import open_source
 from protocol.atoms import Atom
 from protocol.codec import codec as codec_named
@@ -20,6 +21,7 @@ from protocol.codec import codec as codec_named
 _HELLO_TIMEOUT_S = 60.0  # a first start writes the seeded world
 _TRAINING_LIMIT_S = 3600.0
 _ASKED_S = 30.0
+_SHOWN_WORDS = 6
 _ASKED_USERS, _ASKED_ITEMS = 20, 100
 
 
@@ -28,17 +30,17 @@ def command(home: Path, source: str | None, codec: str) -> list[str]:
     return worker_command(home, source, fixture=source is None, codec=codec)
 
 
-def start_worker(home: Path, source: str | None, codec: str = "etf") -> Link:
-    """Spawn a worker and wait for its hello. Raises WorkerGone."""
-    say(f"starting a worker on {home}")
-    return Link.start(command(home, source, codec), hello_timeout=_HELLO_TIMEOUT_S, codec=codec_named(codec))
+def start_worker(argv: Sequence[str], codec: str = "etf") -> Link:
+    """Spawn a worker by its command and wait for its hello. Raises WorkerGone."""
+    say(f"starting {' '.join(argv[:_SHOWN_WORDS])}{' ...' if len(argv) > _SHOWN_WORDS else ''}")
+    return Link.start(argv, hello_timeout=_HELLO_TIMEOUT_S, codec=codec_named(codec))
 
 
-def start_fleet(home: Path, source: str | None, codec: str, workers: int, *, supervised: bool = False) -> Fleet:
+def start_fleet(argv: Sequence[str], codec: str, workers: int, *, supervised: bool = False) -> Fleet:
     """Spawn some; `supervised`, one that ends is started again. Raises WorkerGone."""
     with ExitStack() as stack:
-        links = [stack.enter_context(start_worker(home, source, codec)) for _ in range(workers)]
-        fleet = Fleet(links, _spawner(command(home, source, codec), codec) if supervised else None)
+        links = [stack.enter_context(start_worker(argv, codec)) for _ in range(workers)]
+        fleet = Fleet(links, _spawner(argv, codec) if supervised else None)
         stack.pop_all()  # they are the fleet's to close now
         return fleet
 
@@ -68,18 +70,25 @@ def known_users(home: Path, source: str | None, count: int) -> list[Id]:
     return [card.id for card in open_source(settings(home, source).source).sample_users(count)]
 
 
-def listed_users(path: Path, like: Id) -> list[Id]:
-    """The ids of a file, one a line, of the type that `like` has. Raises ValueError that names the line, OSError."""
+def listed_users(path: Path, like: Id | None) -> list[Id]:
+    """The ids of a file, one a line, of the type that `like` has, or that all lines can have.
+
+    Raises ValueError that names the line, OSError.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
     texts = [(place, line.strip()) for place, line in enumerate(lines, 1) if line.strip()]
     if not texts:
         raise ValueError(f"--users: expected one id a line, got nothing in {path}")
-    if isinstance(like, str):
+    if isinstance(like, str) or (like is None and not all(_is_integer(text) for _place, text in texts)):
         return [text for _place, text in texts]
     for place, text in texts:
-        if not text.removeprefix("-").isdecimal():
+        if not _is_integer(text):
             raise ValueError(f"--users: expected an integer in line {place} of {path}, got {text!r}")
     return [int(text) for _place, text in texts]
+
+
+def _is_integer(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()
 
 
 def known_items(host: WorkerHost, users: Sequence[Id]) -> list[Id]:
@@ -93,9 +102,21 @@ def known_items(host: WorkerHost, users: Sequence[Id]) -> list[Id]:
     return list(items)
 
 
-def world(host: WorkerHost, home: Path, source: str | None, users: str, count: int, *, items: bool) -> World:
-    """Whom and, if `items`, what to ask about. Raises SourceError, HostError, OSError, ValueError."""
-    known = known_users(home, source, count)
+def world(
+    host: WorkerHost, home: Path, source: str | None, users: str, count: int, *, items: bool, foreign: bool = False
+) -> World:
+    """Whom and, if `items`, what to ask about. The data of a `foreign` worker need not be at hand.
+
+    Raises SourceError, HostError, OSError, ValueError.
+    """
+    try:
+        known = known_users(home, source, count)
+    except SourceError:
+        if not foreign:
+            raise
+        known = []
     if not is_drawn(users):
-        known = listed_users(Path(users), known[0])
+        known = listed_users(Path(users), known[0] if known else None)
+    if not known:
+        raise ValueError("argument --command: expected --users FILE, or --home or --source with its users, got none")
     return World(known, known_items(host, known) if items else [])

@@ -80,8 +80,7 @@ class Suite:
             from port_worker.bench.beam.driver import ElixirDriver
             from port_worker.bench.beam.overhead import beam_findings
 
-            command = prepare.command(self._home, self._args.source, chosen.options.codec)
-            driver = ElixirDriver(command, self._home / "bench", self._live)
+            driver = ElixirDriver(self._command(chosen.options.codec), self._home / "bench", self._live)
             facts, verdicts = self._scenario(chosen, self._args.driver, lambda _fleet: driver)
             assert driver.beam is not None
             facts["findings"] |= beam_findings(from_python[0]["total"], facts["total"], driver.beam)
@@ -90,9 +89,8 @@ class Suite:
     def _scenario(self, chosen: Chosen, driver: str, made: Callable[[Fleet], Driver]) -> _Judged:
         options = chosen.options
         supervised = chosen.name == "kill"
-        with prepare.start_fleet(
-            self._home, self._args.source, options.codec, options.workers, supervised=supervised
-        ) as fleet:
+        argv = self._command(options.codec)
+        with prepare.start_fleet(argv, options.codec, options.workers, supervised=supervised) as fleet:
             self._prepare(fleet, options)
             found = self._found(chosen, fleet, made(fleet))
         facts = _scenario_facts(chosen, driver, found)
@@ -106,12 +104,20 @@ class Suite:
         """A model, whom to ask about, and who is measured: as the first worker has it."""
         first = fleet.link(0)
         assert first is not None
-        prepare.ensure_model(first, self._args.algorithm)
+        foreign = self._args.command is not None
+        if not foreign or self._args.algorithm is not None:
+            prepare.ensure_model(first, self._args.algorithm)
         if self._worker is None:
             self._worker = _worker(first)
         items = bool({"similar", "score"} & set(options.mix))
         self._world = prepare.world(
-            first, self._home, self._args.source, options.users, options.known_users, items=items
+            first,
+            self._home,
+            self._args.source,
+            options.users,
+            options.known_users,
+            items=items,
+            foreign=foreign,
         )
 
     def _found(self, chosen: Chosen, fleet: Fleet, driver: Driver) -> Found:
@@ -134,7 +140,12 @@ class Suite:
         return PythonDriver(fleet, self._live)
 
     def _spawn(self, name: str) -> Link:
-        return Link.spawn(prepare.command(self._home, self._args.source, name), codec=codec(name))
+        return Link.spawn(self._command(name), codec=codec(name))
+
+    def _command(self, name: str) -> list[str]:
+        """Of a worker that speaks a codec."""
+        typed: list[str] | None = self._args.command
+        return prepare.command(self._home, self._args.source, name) if typed is None else typed
 
 
 def _worker(link: Link) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def fixture() -> Iterator[World]:
     """ALS on the seeded world, in a temporary home. Raises HostError."""
     with tempfile.TemporaryDirectory(prefix="port-worker-bench-") as folder:
         home = Path(folder)
-        with prepare.start_worker(home, None) as host:
+        with prepare.start_worker(prepare.command(home, None, "etf")) as host:
             prepare.ensure_model(host, ALGORITHM)
         store = ModelStore(settings(home).models)
         active = store.active()

@@ -46,7 +46,7 @@ def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="port-worker-bench-") as folder:
         home = Path(folder)
         tell("training ALS on the fixture")
-        with prepare.start_worker(home, None) as host:
+        with prepare.start_worker(prepare.command(home, None, "etf")) as host:
             prepare.ensure_model(host, "ALS")
         users = [str(one) for one in prepare.known_users(home, None, _LATER_CALLS + 1)]
         tell(f"{plan.rounds} spawns")
