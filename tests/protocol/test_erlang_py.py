@@ -84,14 +84,14 @@ def test_each_reads_what_the_other_wrote() -> None:
 
 
 @given(TERMS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_each_reads_whatever_the_other_wrote(term: Any) -> None:
     assert typed(from_erlang_py(erlang.binary_to_term(encode(term, any_atom=True)))) == typed(term)
     assert typed(decode(erlang.term_to_binary(to_erlang_py(term)))) == typed(term)
 
 
 @given(TERMS, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_both_read_from_damaged_bytes_is_the_same(term: Any, data: st.DataObject) -> None:
     raw = bytearray(encode(term, any_atom=True))
     raw[data.draw(st.integers(1, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))

@@ -87,7 +87,7 @@ def frames_one_by_one(stream: bytes, codec: Codec) -> list[Any]:
 
 @pytest.mark.parametrize("name", CODECS)
 @given(stream=STREAMS, cuts=st.lists(st.integers(1, 50), min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example(b"", [1])
 @example(b"\0\0\0\0", [1])
 @example(b"\0\0\0\0" * 3 + b"\0\0\1\x2d", [3])

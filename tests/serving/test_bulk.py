@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from port_worker.serving.bulk import HURRIED_SECONDS, Pace, recommend_many
@@ -81,7 +81,6 @@ def calls(draw: st.DrawFn) -> tuple[World, ManyRequest]:
 
 
 @given(calls(), st.integers(1, 8))
-@settings(deadline=None)
 def test_each_user_gets_what_they_would_get_alone(call: tuple[World, ManyRequest], most: int) -> None:
     world, request = call
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from port_worker.serving.ranking import OptionError
@@ -66,7 +66,6 @@ def batches(draw: st.DrawFn) -> tuple[World, list[RecommendRequest]]:
 
 
 @given(batches())
-@settings(deadline=None)
 def test_every_answer_of_a_batch_is_the_one_by_definition(batch: tuple[World, list[RecommendRequest]]) -> None:
     world, requests = batch
     expected = [world.recommended(request) for request in requests]

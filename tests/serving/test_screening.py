@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -41,7 +41,6 @@ def narrow(patch: pytest.MonkeyPatch, *, items: int, private: int, at_once: int 
     wanted=st.sampled_from([1, 4]),
     reached=st.sampled_from([1, 2]),
 )
-@settings(deadline=None)
 def test_every_answer_is_what_sorting_everything_gives(
     case: tuple[Floats, Floats, list[NDArray[np.intp]], list[NDArray[np.bool_] | None], list[int]],
     block: int,

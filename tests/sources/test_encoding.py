@@ -16,7 +16,7 @@ from port_worker.sources import encoding
 from port_worker.sources.columns import IdColumn
 from port_worker.sources.encoding import UUID, IdEncoder
 
-few = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+few = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 UUIDS = st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=4)
 
 

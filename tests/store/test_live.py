@@ -56,7 +56,7 @@ def same(one: Id, other: Id) -> bool:
     return type(one) is type(other) and one == other
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(batches=st.lists(ROWS, max_size=4), others=st.lists(IDS, max_size=5))
 def test_what_was_told_comes_back_to_every_process(batches: list[list[Row]], others: list[Id]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ def test_what_was_told_comes_back_to_every_process(batches: list[list[Row]], oth
         reader.close()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.tuples(st.booleans(), st.lists(IDS, max_size=6)), max_size=8))
 def test_hidden_items_are_a_set(steps: list[tuple[bool, list[Id]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
