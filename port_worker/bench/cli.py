@@ -11,6 +11,7 @@ from typing import Any
 from port_worker.bench import compare_cli
 from port_worker.bench import option_types as types
 from port_worker.bench.codec import cli as codec
+from port_worker.bench.interruptible import interruptible
 from port_worker.bench.output import check_writable, write_json
 from port_worker.bench.peers import cli as peers
 from port_worker.bench.scenarios.catalogue import ALL, DEFAULTS, SCENARIOS
@@ -142,6 +143,7 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
     add("--hgrm", metavar="FILE", help="write the latencies as HdrHistogram's percentile distribution")
 
 
+@interruptible
 def run(args: argparse.Namespace) -> int:
     """Prepare, drive, report. Returns the exit status, which `--help` explains."""
     from port_worker.bench.resolved import chosen

@@ -155,7 +155,8 @@ def test_boot(light_bench: LightBench) -> None:
     assert found["hello_ms"]["max"] < found["first_answer_ms"]["max"] == scenario["total"]["latency_ms"]["max"]
 
 
-def test_an_interrupt_ends_the_bench_and_its_workers(light_bench: LightBench) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_bench_and_its_workers(light_bench: LightBench, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "port_worker", "bench", "--home", str(light_bench.folder), "--duration", "60"]
     running = subprocess.Popen(
         [*command, "--warmup", "0"],
@@ -168,7 +169,7 @@ def test_an_interrupt_ends_the_bench_and_its_workers(light_bench: LightBench) ->
     assert running.stderr is not None
     while "calls a second" not in running.stderr.readline():
         pass
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _shown, said = running.communicate(timeout=30)
     assert running.returncode == cli.INTERRUPTED
     assert "port-worker bench: interrupted" in said

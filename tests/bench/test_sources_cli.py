@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +93,31 @@ def test_a_run_extracts_every_row_by_every_way_and_trains_from_them(
     assert "seconds of a retrain ┃" in shown
     assert "every way reads every row: 2,000, met" in shown
     assert FETCHALL in shown
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """One that anybody may enter, as PostgreSQL does not run as root; pytest's are the user's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_bench_that_is_told_to_end_leaves_no_server(open_folder: Path) -> None:
+    if not postgresql.is_installed() and os.environ.get("CI") != "true":
+        pytest.skip("the package `pgserver` is not installed")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "port_worker", "bench", "sources", "--rows", "1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**ENVIRONMENT, "TMPDIR": str(open_folder)},
+    )
+    assert running.stderr is not None
+    assert "writing 1,000,000 interactions" in running.stderr.readline()
+    running.terminate()
+    running.communicate(timeout=60)
+    assert running.returncode == cli.INTERRUPTED
+    assert list(open_folder.iterdir()) == []
 
 
 def test_without_postgresql_nothing_is_measured(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from port_worker.bench.interruptible import interruptible
 from port_worker.bench.output import check_writable, write_json
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the table then goes to stderr")
 
 
+@interruptible
 def run(args: argparse.Namespace) -> int:
     """Compare and report. Returns the exit status, which `--help` explains."""
     from port_worker.bench.serving.pipe import NoAnswerError

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from port_worker.bench.interruptible import interruptible
 from port_worker.bench.output import check_writable, write_json
 
 MET, FAILED, UNUSABLE, BREACHED, INTERRUPTED = 0, 1, 2, 99, 130
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the tables then go to stderr")
 
 
+@interruptible
 def run(args: argparse.Namespace) -> int:
     """Measure, report, judge. Returns the exit status, which `--help` explains."""
     from port_worker.bench.serving.pipe import NoAnswerError

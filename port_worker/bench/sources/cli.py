@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from port_worker.bench.interruptible import interruptible
 from port_worker.bench.output import check_writable, write_json
 from port_worker.bench.progress import say
 
@@ -68,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", metavar="FILE", help="write the summary there; '-' is stdout, and the table then goes to stderr")
 
 
+@interruptible
 def run(args: argparse.Namespace) -> int:
     """Measure, report, judge. Returns the exit status, which `--help` explains."""
     from port_worker.host import HostError
