@@ -31,7 +31,7 @@ defmodule PortWorker do
   boots wait for it, as far as their timeout goes.
   """
 
-  alias PortWorker.{Call, Connection, Error, Options}
+  alias PortWorker.{Call, Connection, Error, Options, Route}
 
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -323,7 +323,7 @@ defmodule PortWorker do
       {:error, %PortWorker.Error{code: :cancelled}} = Task.await(training)
   """
   @spec cancel(server(), reference()) :: :ok
-  def cancel(server, ref) when is_reference(ref), do: GenServer.cast(server, {:cancel, ref})
+  def cancel(server, ref) when is_reference(ref), do: Route.cancel(server, ref)
 
   @doc """
   Stops the worker: calls in flight may finish within `:drain_timeout`, then its pipes are closed, and after
@@ -333,14 +333,14 @@ defmodule PortWorker do
   """
   @spec stop(server()) :: :ok
   def stop(server) do
-    GenServer.stop(server, :normal, :infinity)
+    with nil <- Route.stop(server), do: GenServer.stop(server, :normal, :infinity)
   catch
     :exit, {reason, _call} when reason == :noproc or is_struct(reason, Error) -> :ok
   end
 
   defp call(server, op, args, options, allowed) do
     case Keyword.keys(options) -- [:timeout, :ref | allowed] do
-      [] -> Call.run(server, Call.new(op, args, options))
+      [] -> Route.run(server, Call.new(op, args, options))
       [key | _] -> raise ArgumentError, "unknown option #{inspect(key)} of #{op}"
     end
   end
