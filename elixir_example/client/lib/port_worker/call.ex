@@ -3,10 +3,13 @@ defmodule PortWorker.Call do
   # The caller's half of a call. It runs in the caller: progress callbacks do, too, so a slow or raising one harms
   # nobody else. The alias of the monitor takes the answer, so nothing can reach the caller's mailbox afterwards.
 
-  alias PortWorker.Error
+  alias PortWorker.{Deadline, Error}
 
   # The longest deadline that the protocol knows: a week.
   @max_timeout 604_800_000
+  # A connection on this node tells when a call is too late. Another node may not be heard of any more: how long after its
+  # deadline a call is then given up.
+  @silence_ms 100
 
   @enforce_keys [:op]
   defstruct [:op, :key, :on_progress, args: %{}, timeout: 5_000]
@@ -43,20 +46,26 @@ defmodule PortWorker.Call do
     GenServer.cast(server, {:call, self(), reply_to, key, {call.op, call.args, call.timeout}})
 
     try do
-      await(reply_to, call.on_progress)
+      with :silence <- await(reply_to, call.on_progress, patience(server, call.timeout)) do
+        give_up(server, key, reply_to)
+        {:error, Error.new(:deadline_exceeded, "the worker's node did not answer in time")}
+      end
     catch
       kind, reason ->
-        GenServer.cast(server, {:cancel, key})
-        forget(reply_to)
+        give_up(server, key, reply_to)
         :erlang.raise(kind, reason, __STACKTRACE__)
     end
   end
 
-  defp await(reply_to, on_progress) do
+  defp patience(server, timeout) when timeout == :infinity or node(server) == node(), do: :infinity
+  defp patience({_name, node}, _timeout) when node == node(), do: :infinity
+  defp patience(_remote, timeout), do: Deadline.new(timeout + @silence_ms)
+
+  defp await(reply_to, on_progress, patience) do
     receive do
       {^reply_to, :progress, progress} ->
         report(on_progress, progress)
-        await(reply_to, on_progress)
+        await(reply_to, on_progress, patience)
 
       {^reply_to, :answer, answer} ->
         Process.demonitor(reply_to, [:flush])
@@ -64,12 +73,19 @@ defmodule PortWorker.Call do
 
       {:DOWN, ^reply_to, :process, _pid, _reason} ->
         {:error, Error.new(:worker_down, "the worker's connection ended before it answered")}
+    after
+      Deadline.left(patience) -> :silence
     end
   end
 
   defp report(nil, _progress), do: :ok
   defp report({pid, ref}, progress), do: send(pid, {ref, {:progress, progress}})
   defp report(fun, progress), do: fun.(progress)
+
+  defp give_up(server, key, reply_to) do
+    GenServer.cast(server, {:cancel, key})
+    forget(reply_to)
+  end
 
   defp forget(reply_to) do
     Process.demonitor(reply_to, [:flush])

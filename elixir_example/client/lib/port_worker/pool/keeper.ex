@@ -8,13 +8,11 @@ defmodule PortWorker.Pool.Keeper do
 
   use GenServer
 
-  alias PortWorker.{Error, Pool}
+  alias PortWorker.{Error, Greeter, Pool}
   alias PortWorker.Pool.Table
 
   # How soon a caller that was killed no longer counts.
   @sweep_ms 500
-  # How soon a worker is greeted again that boots and has as many calls as it may.
-  @greet_again_ms 50
 
   @enforce_keys [:table]
   defstruct [:table, workers: %{}, locks: %{}, waiting: %{}]
@@ -130,22 +128,9 @@ defmodule PortWorker.Pool.Keeper do
     if slot_of(state, pid) do
       state
     else
-      keeper = self()
       Process.monitor(pid)
-      spawn_link(fn -> greet(keeper, slot, pid) end)
+      Greeter.start(pid, {:pong, slot, pid})
       %{state | workers: Map.put(state.workers, slot, {pid, :booting})}
-    end
-  end
-
-  # A worker answers once it has booted. If it dies before, there is a monitor that says so.
-  defp greet(keeper, slot, pid) do
-    case PortWorker.ping(pid, timeout: :infinity) do
-      {:ok, :pong} ->
-        send(keeper, {:pong, slot, pid})
-
-      {:error, _error} ->
-        Process.sleep(@greet_again_ms)
-        if Process.alive?(pid), do: greet(keeper, slot, pid)
     end
   end
 

@@ -1,0 +1,18 @@
+defmodule PortWorker.Lease.Placement do
+  @moduledoc """
+  Where a `PortWorker.Lease` has its worker: a module that starts one process somewhere.
+
+  There are `PortWorker.Lease.Flame` and `PortWorker.Lease.Node`. One of your own is given the same way, as
+  `placement: {MyModule, options}`.
+  """
+
+  @doc "Checks the options of the placement when the lease starts; raises `ArgumentError` for a mistake."
+  @callback validate!(keyword()) :: config :: term()
+
+  @doc """
+  Starts the child, never to be restarted there, and answers its pid. It runs in the lease's own process, which may be
+  linked to the child and outlives it. What it raises or exits with counts as an error: the lease tries again later.
+  """
+  @callback place(config :: term(), child :: Supervisor.child_spec(), timeout()) ::
+              {:ok, pid()} | {:error, term()}
+end
