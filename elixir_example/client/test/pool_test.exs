@@ -166,6 +166,21 @@ defmodule PortWorker.PoolTest do
     end
   end
 
+  test "restart begins with those that do not answer" do
+    pool = start_ready(workers: 3)
+    [first | others] = Pool.workers(pool)
+    table = PortWorker.Route.fetch!(pool, Pool)
+    for %{pid: pid} <- others, do: :ok = Pool.Keeper.set_aside(table, pid)
+    assert states(pool) == [:ready, :draining, :draining]
+
+    watcher = Task.async(fn -> fewest_ready(pool, 3) end)
+    assert {:ok, %{completed: 0}} = Pool.restart(pool)
+    send(watcher.pid, :stop)
+    assert Task.await(watcher) == 1
+    assert states(pool) == [:ready, :ready, :ready]
+    refute Process.alive?(first.pid)
+  end
+
   test "restart goes on without its caller, one at a time" do
     pool = start_ready()
     before = os_pids(pool)

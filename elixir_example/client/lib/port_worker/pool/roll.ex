@@ -56,7 +56,10 @@ defmodule PortWorker.Pool.Roll do
   @doc "Drains every worker and starts a new one in its place, each within `timeout`."
   @spec restart(Table.t(), timeout()) :: {:ok, %{completed: non_neg_integer()}} | {:error, Error.t()}
   def restart(table, timeout) do
-    Enum.reduce_while(1..table.size, {:ok, %{completed: 0}}, fn slot, {:ok, %{completed: sum}} ->
+    # Those that do not answer come first: then there are others to answer for the next.
+    1..table.size
+    |> Enum.sort_by(&ready?(table, &1))
+    |> Enum.reduce_while({:ok, %{completed: 0}}, fn slot, {:ok, %{completed: sum}} ->
       case restart_one(table, slot, timeout) do
         {:ok, completed} -> {:cont, {:ok, %{completed: sum + completed}}}
         {:error, error} -> {:halt, {:error, error}}
@@ -65,7 +68,7 @@ defmodule PortWorker.Pool.Roll do
   end
 
   defp restart_one(table, slot, timeout) do
-    others = Enum.to_list(1..table.size) -- [slot]
+    others = if ready?(table, slot), do: Enum.to_list(1..table.size) -- [slot], else: []
 
     with :ok <- Keeper.await(table, others, timeout),
          completed = retire(table, slot, timeout),
@@ -74,6 +77,8 @@ defmodule PortWorker.Pool.Roll do
       {:ok, completed}
     end
   end
+
+  defp ready?(table, slot), do: match?({_slot, _pid, :ready}, List.keyfind(Table.workers(table), slot, 0))
 
   # Whatever has not finished in time ends with the worker, as does a worker that cannot be asked.
   defp retire(table, slot, timeout) do
