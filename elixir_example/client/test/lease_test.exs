@@ -219,13 +219,12 @@ defmodule PortWorker.LeaseTest do
   describe "FLAME" do
     setup do
       # What it does as far as a caller can tell, in this node: https://hexdocs.pm/flame/FLAME.html#place_child/3
+      # It kills its first caller, as it does with one to whom it lent a runner that has just died.
       Code.compile_string("""
       defmodule FLAME do
-        def place_child(pool, child, timeout: _) do
-          with {:ok, pid} <- DynamicSupervisor.start_child(pool, Supervisor.child_spec(child, restart: :temporary)) do
-            Process.link(pid)
-            {:ok, pid}
-          end
+        def place_child(pool, child, timeout: _, link: false) do
+          if :ets.update_counter(pool, :calls, 1) == 1, do: Process.exit(self(), :kill)
+          DynamicSupervisor.start_child(pool, Supervisor.child_spec(child, restart: :temporary))
         end
       end
       """)
@@ -237,8 +236,10 @@ defmodule PortWorker.LeaseTest do
       end)
     end
 
-    test "places a worker on a runner, which may die with all that is linked to it" do
+    test "places a worker on a runner, which may die, and so may whoever asks for one" do
       runner = start_supervised!({DynamicSupervisor, name: PortWorker.LeaseTest.Runner}, id: :runner)
+      :ets.new(PortWorker.LeaseTest.Runner, [:named_table, :public])
+      :ets.insert(PortWorker.LeaseTest.Runner, {:calls, 0})
 
       options = [
         name: PortWorker.LeaseTest.Flame,

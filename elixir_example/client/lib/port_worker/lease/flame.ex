@@ -16,6 +16,10 @@ defmodule PortWorker.Lease.Flame do
 
   @behaviour PortWorker.Lease.Placement
 
+  # FLAME 0.5 lends a runner that has just died as long as it has not heard of that, and its pool crashes when it then does.
+  # It hears of it when the lease does, within a few milliseconds.
+  @settle_ms 50
+
   @impl true
   def validate!(options) do
     case options do
@@ -29,7 +33,10 @@ defmodule PortWorker.Lease.Flame do
     options[:pool]
   end
 
-  # FLAME links its caller to the child, and ends the child when its caller ends: the lease is that caller.
   @impl true
-  def place(pool, child, timeout), do: apply(FLAME, :place_child, [pool, child, [timeout: timeout]])
+  def place(pool, child, timeout) do
+    Process.sleep(@settle_ms)
+    # Not linked, or it would end with its caller, which is not the lease.
+    apply(FLAME, :place_child, [pool, child, [timeout: timeout, link: false]])
+  end
 end

@@ -1,17 +1,21 @@
 defmodule PortWorker.Lease.Holder do
   @moduledoc false
   # The process that bears a lease's name: it has a worker placed, publishes where, and has another one placed when that
-  # one dies. While it places one it does nothing else; no call goes through it.
+  # one dies. No call goes through it.
+  #
+  # Placing is left to a process of its own, since it may last as long as a runner boots, and may be killed: FLAME kills
+  # whoever it lends a runner to that is about to be found dead. What is placed announces itself. The first one is kept,
+  # and every other is let go, so that nothing depends on who has heard of what first.
 
   use GenServer
 
   require Logger
 
-  alias PortWorker.{Deadline, Error, Greeter, Route}
+  alias PortWorker.{Error, Greeter, Route}
   alias PortWorker.Lease.{Options, Tether}
 
   @enforce_keys [:options]
-  defstruct [:options, :connection, :retry, failures: 0, ready?: false, waiting: %{}]
+  defstruct [:options, :connection, :placer, :retry, failures: 0, ready?: false, waiting: %{}]
 
   @spec start_link(Options.t()) :: GenServer.on_start()
   def start_link(options), do: GenServer.start_link(__MODULE__, options, name: options.name)
@@ -28,28 +32,19 @@ defmodule PortWorker.Lease.Holder do
   @doc "Waits until a placed worker is ready."
   @spec await(atom(), timeout()) :: :ok | {:error, Error.t()}
   def await(name, timeout) do
-    # The holder is busy while it places: the time is kept here, too.
-    GenServer.call(name, {:await, Deadline.new(timeout)}, timeout)
+    GenServer.call(name, {:await, timeout}, :infinity)
   catch
-    :exit, {:timeout, _call} ->
-      with {:ok, _connection} <- connection(name), do: not_ready()
-
-    :exit, _reason ->
-      {:error, Error.new(:worker_down, "the lease #{inspect(name)} has ended")}
+    :exit, _reason -> {:error, Error.new(:worker_down, "the lease #{inspect(name)} has ended")}
   end
 
   @impl true
   def init(options) do
-    # A runner that dies takes those with it that are linked to what was placed there.
+    # So that terminate/2 runs, and that no placer takes this process with it.
     Process.flag(:trap_exit, true)
     :net_kernel.monitor_nodes(true)
     Route.open(options.name, PortWorker.Lease, options.name)
-    publish(options, none("no worker is placed yet"))
-    {:ok, %__MODULE__{options: options}, {:continue, :place}}
+    {:ok, place(%__MODULE__{options: options})}
   end
-
-  @impl true
-  def handle_continue(:place, state), do: {:noreply, place(state)}
 
   @impl true
   def handle_info(:place, state), do: {:noreply, place(%{state | retry: nil})}
@@ -60,10 +55,22 @@ defmodule PortWorker.Lease.Holder do
     {:noreply, place(%{state | retry: nil})}
   end
 
-  # One that was placed after the time to wait for it was over.
   def handle_info({:placed, tether, connection}, state) do
+    state = keep(state, connection)
     if connection != state.connection, do: send(tether, :let_go)
     {:noreply, state}
+  end
+
+  def handle_info({:DOWN, _monitor, :process, placer, reason}, %{placer: placer} = state) do
+    state = %{state | placer: nil}
+
+    case {reason, state.connection} do
+      {{:shutdown, {:ok, connection}}, _kept} -> {:noreply, keep(state, connection)}
+      # It was placed, and announced itself, before something went wrong.
+      {_error, kept} when kept != nil -> {:noreply, state}
+      {{:shutdown, {:error, reason}}, nil} -> {:noreply, retry(state, reason)}
+      {reason, nil} -> {:noreply, retry(state, reason)}
+    end
   end
 
   def handle_info({:pong, connection}, %{connection: connection} = state) do
@@ -77,7 +84,7 @@ defmodule PortWorker.Lease.Holder do
     )
 
     state = %{state | connection: nil}
-    if state.ready?, do: {:noreply, place(state)}, else: {:noreply, retry(state, reason)}
+    {:noreply, if(state.ready?, do: place(%{state | ready?: false}), else: retry(state, reason))}
   end
 
   def handle_info({:give_up, ref}, state) do
@@ -89,12 +96,11 @@ defmodule PortWorker.Lease.Holder do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def handle_call({:await, _deadline}, _from, %{ready?: true} = state), do: {:reply, :ok, state}
+  def handle_call({:await, _timeout}, _from, %{ready?: true} = state), do: {:reply, :ok, state}
 
-  def handle_call({:await, deadline}, from, state) do
+  def handle_call({:await, timeout}, from, state) do
     ref = make_ref()
-    left = Deadline.left(deadline)
-    if left != :infinity, do: Process.send_after(self(), {:give_up, ref}, left)
+    if timeout != :infinity, do: Process.send_after(self(), {:give_up, ref}, timeout)
     {:noreply, %{state | waiting: Map.put(state.waiting, ref, from)}}
   end
 
@@ -117,47 +123,55 @@ defmodule PortWorker.Lease.Holder do
     :exit, _gone -> :ok
   end
 
-  defp place(%{options: %{placement: {module, config}} = options} = state) do
-    state = %{state | ready?: false}
-
-    case try_to_place(module, config, options) do
-      {:ok, connection} ->
-        Process.monitor(connection)
-        Greeter.start(connection, {:pong, connection})
-        publish(options, {:ok, connection})
-        %{state | connection: connection}
-
-      {:error, reason} ->
-        Logger.error("a worker of #{inspect(options.name)} could not be placed: #{describe(reason)}")
-        retry(state, reason)
-    end
+  defp place(%{placer: nil, connection: nil, options: options} = state) do
+    publish(options, none("no worker is placed yet: that takes a moment"))
+    holder = self()
+    {placer, _monitor} = Process.spawn(fn -> exit({:shutdown, place(options, holder)}) end, [:link, :monitor])
+    %{state | placer: placer}
   end
 
-  defp try_to_place(module, config, options) do
+  defp place(state), do: state
+
+  # Runs in the placer.
+  defp place(%{placement: {module, config}} = options, holder) do
     child = %{
       id: options.name,
-      start: {Tether, :start_link, [options.worker, self()]},
+      start: {Tether, :start_link, [options.worker, holder]},
       restart: :temporary,
       shutdown: options.shutdown
     }
 
     module.place(config, child, options.place_timeout)
+  rescue
+    error -> {:error, error}
   catch
-    :error, reason -> {:error, Exception.normalize(:error, reason, __STACKTRACE__)}
     _kind, reason -> {:error, reason}
   end
 
+  defp keep(%{connection: nil, options: options} = state, connection) do
+    Process.monitor(connection)
+    Greeter.start(connection, {:pong, connection})
+    publish(options, {:ok, connection})
+    if state.retry, do: Process.cancel_timer(state.retry)
+    %{state | connection: connection, retry: nil}
+  end
+
+  defp keep(state, _another), do: state
+
   defp retry(%{options: options} = state, reason) do
+    Logger.error("#{inspect(options.name)} has no worker: #{describe(reason)}")
     publish(options, none("no worker is placed: #{describe(reason)}"))
     delay = min(options.backoff_max, options.backoff_min * Integer.pow(2, min(state.failures, 20)))
-    %{state | retry: Process.send_after(self(), :place, delay), failures: state.failures + 1, ready?: false}
+    %{state | retry: Process.send_after(self(), :place, delay), failures: state.failures + 1}
   end
 
   defp publish(options, placed), do: :ets.insert(options.name, {:placed, placed})
   defp none(message), do: {:error, Error.new(:worker_down, message)}
 
-  defp not_ready(state), do: with({:ok, _connection} <- connection(state.options.name), do: not_ready())
-  defp not_ready, do: {:error, Error.new(:deadline_exceeded, "the worker is placed, and is not ready yet")}
+  defp not_ready(state) do
+    with {:ok, _connection} <- connection(state.options.name),
+         do: {:error, Error.new(:deadline_exceeded, "the worker is placed, and is not ready yet")}
+  end
 
   defp describe(reason) when is_exception(reason), do: Exception.message(reason)
   defp describe(reason), do: inspect(reason)

@@ -10,8 +10,10 @@ defmodule PortWorker.Lease.Placement do
   @callback validate!(keyword()) :: config :: term()
 
   @doc """
-  Starts the child, never to be restarted there, and answers its pid. It runs in the lease's own process, which may be
-  linked to the child and outlives it. What it raises or exits with counts as an error: the lease tries again later.
+  Starts the child, never to be restarted there, and answers its pid.
+
+  It runs in a process of its own, which then ends: the child must not be linked to it. What it raises or exits with, and
+  that it is killed, counts as an error: the lease tries again later. The child stops by itself when the lease is gone.
   """
   @callback place(config :: term(), child :: Supervisor.child_spec(), timeout()) ::
               {:ok, pid()} | {:error, term()}
