@@ -139,7 +139,7 @@ defmodule PortWorker.LeaseTest do
              PortWorker.recommend(lease, 1, timeout: :infinity)
 
     assert message =~ "no worker is placed"
-    assert {:error, %Error{code: :worker_down}} = Lease.await_ready(lease, timeout: 20)
+    assert {:error, %Error{code: :worker_down}} = Lease.await_ready(lease, 20)
 
     # Its supervisor starts after it is connected: the first attempt may be too early, so the lease is told once more.
     node = start_node()
@@ -170,11 +170,11 @@ defmodule PortWorker.LeaseTest do
              match?({:error, %{message: "no worker is placed: " <> _}}, PortWorker.ping(lease))
            end)
 
-    assert {:error, %Error{code: :worker_down, message: message}} = Lease.await_ready(lease, timeout: 200)
+    assert {:error, %Error{code: :worker_down, message: message}} = Lease.await_ready(lease, 200)
     assert message =~ "expected :command to be the path of an executable"
 
     lease = start([node.name], args: ["--erl", "-noinput", "/no/such/script"])
-    assert {:error, %Error{}} = Lease.await_ready(lease, timeout: 200)
+    assert {:error, %Error{}} = Lease.await_ready(lease, 200)
     assert :ok = stop_supervised(lease)
   end
 

@@ -217,10 +217,9 @@ defmodule PortWorker.PoolTest do
   test "what is not in time is told: a worker that does not boot, and a pool that has ended" do
     name = :"pool_#{System.unique_integer([:positive])}"
     start_supervised!({Pool, Fake.options("silent_at_boot", name: name, workers: 2)})
-    assert {:error, %Error{code: :deadline_exceeded, message: message}} = Pool.await_ready(name, timeout: 20)
+    assert {:error, %Error{code: :deadline_exceeded, message: message}} = Pool.await_ready(name, 20)
     assert message =~ "not ready yet: 1, 2"
-    assert_raise ArgumentError, ~r/^expected :timeout to be/, fn -> Pool.await_ready(name, timeout: -1) end
-    assert_raise ArgumentError, ~r/^unknown option :wait/, fn -> Pool.await_ready(name, wait: 1) end
+    assert_raise ArgumentError, ~r/^expected a timeout in/, fn -> Pool.await_ready(name, -1) end
 
     os_pids = os_pids(name)
     assert PortWorker.stop(name) == :ok

@@ -20,7 +20,7 @@ defmodule PortWorker.PoolWorkerTest do
     env = %{"PORT_WORKER_WATCH_SECONDS" => "0"}
     options = [name: __MODULE__.Pool, workers: 2, env: env]
     start_supervised!({Pool, Real.options(home, options)})
-    assert Pool.await_ready(__MODULE__.Pool, timeout: 120_000) == :ok
+    assert Pool.await_ready(__MODULE__.Pool, 120_000) == :ok
     %{pool: __MODULE__.Pool, home: home, first: first, second: second, user: user}
   end
 
@@ -120,7 +120,7 @@ defmodule PortWorker.PoolWorkerTest do
   test "a drained pool takes no more", %{home: home, user: user} do
     pool = __MODULE__.Drained
     start_supervised!({Pool, Real.options(home, name: pool, workers: 2)})
-    assert Pool.await_ready(pool, timeout: 120_000) == :ok
+    assert Pool.await_ready(pool, 120_000) == :ok
     assert {:ok, _} = PortWorker.recommend(pool, user)
     assert {:ok, %{completed: completed}} = PortWorker.drain(pool)
     assert completed >= 1

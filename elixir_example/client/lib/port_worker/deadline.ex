@@ -14,5 +14,12 @@ defmodule PortWorker.Deadline do
   def left(:infinity), do: :infinity
   def left(deadline), do: max(deadline - now(), 0)
 
+  @doc "The timeout itself; raises where it is none."
+  @spec check!(term()) :: timeout()
+  def check!(timeout) when timeout == :infinity or (is_integer(timeout) and timeout >= 0), do: timeout
+
+  def check!(other),
+    do: raise(ArgumentError, "expected a timeout in milliseconds or :infinity, got: #{inspect(other)}")
+
   defp now, do: System.monotonic_time(:millisecond)
 end

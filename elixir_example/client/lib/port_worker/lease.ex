@@ -11,7 +11,7 @@ defmodule PortWorker.Lease do
          args: ["--home", "/var/lib/recommender"]}
       ]
 
-      :ok = PortWorker.Lease.await_ready(MyApp.Recommender, timeout: 120_000)
+      :ok = PortWorker.Lease.await_ready(MyApp.Recommender, 120_000)
       {:ok, %{items: items}} = PortWorker.recommend(MyApp.Recommender, user_id)
 
   One process has a worker placed on a runner of [FLAME](https://hexdocs.pm/flame) (`PortWorker.Lease.Flame`) or on another
@@ -35,7 +35,7 @@ defmodule PortWorker.Lease do
 
   @behaviour PortWorker.Route
 
-  alias PortWorker.{Call, Error, Route}
+  alias PortWorker.{Call, Deadline, Error, Route}
   alias PortWorker.Lease.{Holder, Options}
 
   @doc """
@@ -66,24 +66,12 @@ defmodule PortWorker.Lease do
   @doc """
   Waits until a worker is placed and ready.
 
-  `:timeout` is a minute by default, after which this answers `:worker_down` with what stands in the way if none is placed,
-  or `:deadline_exceeded` if one is.
+  After `timeout`, in milliseconds or `:infinity`, this is `:worker_down` with what stands in the way if none is placed, or
+  `:deadline_exceeded` if one is.
   """
-  @spec await_ready(atom(), timeout: timeout()) :: :ok | {:error, Error.t()}
-  def await_ready(lease, options \\ []) do
-    name = Route.fetch!(lease, __MODULE__)
-
-    case Keyword.pop(options, :timeout, 60_000) do
-      {timeout, []} when timeout == :infinity or (is_integer(timeout) and timeout >= 0) ->
-        Holder.await(name, timeout)
-
-      {_timeout, [{key, _value} | _]} ->
-        raise ArgumentError, "unknown option #{inspect(key)}, expected: :timeout"
-
-      {other, []} ->
-        raise ArgumentError, "expected :timeout to be milliseconds or :infinity, got: #{inspect(other)}"
-    end
-  end
+  @spec await_ready(atom(), timeout()) :: :ok | {:error, Error.t()}
+  def await_ready(lease, timeout \\ 60_000),
+    do: lease |> Route.fetch!(__MODULE__) |> Holder.await(Deadline.check!(timeout))
 
   @doc "The process on the other node that has the worker, as it was placed last. Asks no process."
   @spec connection(atom()) :: {:ok, pid()} | {:error, Error.t()}

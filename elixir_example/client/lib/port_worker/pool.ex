@@ -84,47 +84,33 @@ defmodule PortWorker.Pool do
   end
 
   @doc """
-  Waits until all workers are ready.
-
-  `:timeout` is a minute by default, after which this answers `:deadline_exceeded`, with those that are not.
+  Waits until all workers are ready; after `timeout`, in milliseconds or `:infinity`, this is `:deadline_exceeded`, with
+  those that are not.
   """
-  @spec await_ready(atom(), timeout: timeout()) :: :ok | {:error, Error.t()}
-  def await_ready(pool, options \\ []) do
+  @spec await_ready(atom(), timeout()) :: :ok | {:error, Error.t()}
+  def await_ready(pool, timeout \\ 60_000) do
     table = Route.fetch!(pool, __MODULE__)
-    Keeper.await(table, Enum.to_list(1..table.size), timeout!(options, 60_000))
+    Keeper.await(table, Enum.to_list(1..table.size), Deadline.check!(timeout))
   end
 
   @doc """
   Starts the workers anew, one after the other, so that all but one of them answer at any time.
 
-  Each is drained, stopped, started again and waited for before the next one's turn comes. `:timeout` (a minute by default)
+  Each is drained, stopped, started again and waited for before the next one's turn comes. `timeout` (in milliseconds)
   is how long a worker may take to drain, after which its calls end with it, and how long the next may take to be ready,
   after which this stops and answers `:deadline_exceeded`. `completed` counts the calls that the old workers have
   answered. It goes on if its caller dies.
   """
-  @spec restart(atom(), timeout: timeout()) :: {:ok, %{completed: non_neg_integer()}} | {:error, Error.t()}
-  def restart(pool, options \\ []) do
+  @spec restart(atom(), timeout()) :: {:ok, %{completed: non_neg_integer()}} | {:error, Error.t()}
+  def restart(pool, timeout \\ 60_000) do
     table = Route.fetch!(pool, __MODULE__)
-    timeout = timeout!(options, 60_000)
+    Deadline.check!(timeout)
     work = fn -> exit({:shutdown, alone(table, :rolling, fn -> Roll.restart(table, timeout) end)}) end
     {pid, monitor} = spawn_monitor(work)
 
     receive do
       {:DOWN, ^monitor, :process, ^pid, {:shutdown, result}} -> result
       {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, ended(pool)}
-    end
-  end
-
-  defp timeout!(options, default) do
-    case Keyword.pop(options, :timeout, default) do
-      {timeout, []} when timeout == :infinity or (is_integer(timeout) and timeout >= 0) ->
-        timeout
-
-      {_timeout, [{key, _value} | _]} ->
-        raise ArgumentError, "unknown option #{inspect(key)}, expected: :timeout"
-
-      {other, []} ->
-        raise ArgumentError, "expected :timeout to be milliseconds or :infinity, got: #{inspect(other)}"
     end
   end
 
