@@ -31,7 +31,7 @@ defmodule PortWorker do
   boots wait for it, as far as their timeout goes.
   """
 
-  alias PortWorker.{Call, Connection, Error, Options}
+  alias PortWorker.{Backoff, Call, Connection, Error, Options}
 
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -97,6 +97,7 @@ defmodule PortWorker do
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     {id, options} = Keyword.pop(options, :id, Keyword.get(options, :name) || __MODULE__)
+    options = Keyword.put(options, :backoff, Backoff.new())
     %{drain_timeout: drain, kill_after: kill} = Options.validate!(options)
     %{id: id, start: {__MODULE__, :start_link, [options]}, shutdown: drain + kill + 2_000}
   end
