@@ -20,7 +20,8 @@ defmodule PortWorker.Error do
   | `:unsupported_protocol` | the worker speaks another version of the protocol; it was killed | no |
   | `:overloaded` | `:max_in_flight` calls are unanswered, or the worker's pipe is full, and `:max_queue` calls wait | yes |
   | `:deadline_exceeded` | the call's `timeout:` passed; it was cancelled in the worker | yes |
-  | `:cancelled` | `PortWorker.cancel/2` was called | no |
+  | `:cancelled` | `PortWorker.cancel/2` was called, or the process that a training belongs to has ended | no |
+  | `:progress_failed` | the progress function of `PortWorker.retrain_async/2` raised; the training was cancelled | no |
   | `:frame_too_large` | the call is larger than the worker accepts | no |
   | `:invalid_argument` | an argument is of a type that the wire cannot carry | no |
   """
