@@ -155,9 +155,11 @@ defmodule PortWorker.Call do
   defp give_up(server, reply_to, call) do
     GenServer.cast(server, {:cancel, call.key || reply_to})
     forget(reply_to)
-    message = "#{call.op} was not answered within its timeout of #{call.timeout} ms"
-    {:error, Error.new(:deadline_exceeded, message, %{"timeout" => call.timeout})}
+    {:error, Error.new(:deadline_exceeded, too_late(call), %{"timeout" => call.timeout})}
   end
+
+  defp too_late(%{op: :ready, timeout: timeout}), do: "the worker was not ready within #{timeout} ms"
+  defp too_late(%{op: op, timeout: timeout}), do: "#{op} was not answered within its timeout of #{timeout} ms"
 
   defp forget(reply_to) do
     Process.demonitor(reply_to, [:flush])

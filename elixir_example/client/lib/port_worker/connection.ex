@@ -422,7 +422,9 @@ defmodule PortWorker.Connection do
 
   defp receive_message({:error, nil, error}, frame, state) do
     with {:ok, state} <- unasked(state, frame) do
-      Logger.error("the worker could not read a frame: #{error.code}: #{error.message}")
+      if Flood.few?(state.flood),
+        do: Logger.error("the worker could not read a frame: #{error.code}: #{error.message}")
+
       {:ok, state}
     end
   end
@@ -478,7 +480,10 @@ defmodule PortWorker.Connection do
 
   defp event(state, kind, facts, frame) do
     with {:ok, state} <- unasked(state, frame) do
-      Logger.log(level(kind), fn -> "worker #{state.os_pid}: #{kind} #{inspect(facts)}" end, event: kind)
+      if Flood.few?(state.flood),
+        do:
+          Logger.log(level(kind), fn -> "worker #{state.os_pid}: #{kind} #{inspect(facts)}" end, event: kind)
+
       if kind == :model_activated, do: Telemetry.model_activated(state.server, facts)
       {:ok, if(kind == :model_activated, do: put_in(state.facts[:model], facts), else: state)}
     end

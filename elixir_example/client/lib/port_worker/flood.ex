@@ -6,11 +6,16 @@ defmodule PortWorker.Flood do
 
   @window_ms 1_000
   @frames 5_000
+  @logged 20
   @bytes 64 * 1_048_576
 
   defstruct since: 0, frames: 0, bytes: 0
 
   @type t :: %__MODULE__{since: integer(), frames: non_neg_integer(), bytes: non_neg_integer()}
+
+  @doc "Whether there are so few within the second that each may be logged: a handler of logs can be slow."
+  @spec few?(t()) :: boolean()
+  def few?(flood), do: flood.frames <= @logged
 
   @doc """
   Counts a frame that came at `now`, in milliseconds.

@@ -76,7 +76,7 @@ defmodule PortWorker.Training do
     answer =
       receive do
         {^ref, {kind, _value} = answer} when kind in [:ok, :error] -> answer
-        {:DOWN, ^monitor, :process, _pid, reason} -> gone(training, reason)
+        {:DOWN, ^monitor, :process, _pid, _reason} -> gone(training)
       after
         timeout -> nil
       end
@@ -91,11 +91,13 @@ defmodule PortWorker.Training do
   def cancel(%__MODULE__{server: server, key: key}), do: PortWorker.cancel(server, key)
 
   # It answers before it ends, unless it was killed, or has been awaited before.
-  defp gone(%{ref: ref}, reason) do
+  defp gone(%{ref: ref} = training) do
     receive do
       {^ref, {kind, _value} = answer} when kind in [:ok, :error] -> answer
     after
-      0 -> {:error, Error.new(:worker_down, "the training's process is gone: #{inspect(reason)}")}
+      0 ->
+        cancel(training)
+        {:error, Error.new(:cancelled, "the training's process has ended")}
     end
   end
 
