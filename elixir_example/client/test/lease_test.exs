@@ -40,6 +40,8 @@ defmodule PortWorker.LeaseTest do
     lease = start([node.name])
     assert Lease.await_ready(lease) == :ok
     assert where(lease) == node.name
+    assert {:ok, %{protocol: 1}} = PortWorker.await_ready(lease)
+    assert PortWorker.ready?(lease)
 
     assert {:ok, %{items: [{7, 1.0}]}} = PortWorker.recommend(lease, 7)
     assert {:error, %Error{code: :deadline_exceeded}} = PortWorker.recommend(lease, "silence", timeout: 20)
@@ -153,10 +155,7 @@ defmodule PortWorker.LeaseTest do
     assert Lease.await_ready(lease) == :ok
     Cluster.suspend(node)
 
-    assert {:error, %Error{code: :deadline_exceeded, message: message}} =
-             PortWorker.recommend(lease, 1, timeout: 100)
-
-    assert message == "the worker's node did not answer in time"
+    assert {:error, %Error{code: :deadline_exceeded}} = PortWorker.recommend(lease, 1, timeout: 100)
     Cluster.resume(node)
     assert {:ok, _} = PortWorker.recommend(lease, 1)
     assert Process.info(self(), :messages) == {:messages, []}

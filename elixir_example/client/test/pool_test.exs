@@ -106,6 +106,17 @@ defmodule PortWorker.PoolTest do
     assert Process.info(self(), :messages) == {:messages, []}
   end
 
+  test "it is waited for, and is ready, as a worker is" do
+    pool = start()
+    assert {:ok, %{protocol: 1, ops: [_ | _]}} = PortWorker.await_ready(pool)
+    assert states(pool) == [:ready, :ready]
+    assert PortWorker.ready?(pool)
+    assert {:ok, %{phase: :ready}} = PortWorker.info(pool)
+    assert stop_supervised(pool) == :ok
+    assert {:error, %Error{code: :worker_down}} = PortWorker.await_ready(pool, 10)
+    refute PortWorker.ready?(pool)
+  end
+
   test "a call is cancelled by its reference, at whichever worker it is" do
     pool = start_ready()
     ref = make_ref()
@@ -212,6 +223,12 @@ defmodule PortWorker.PoolTest do
     assert PortWorker.cancel(pool, ref) == :ok
     assert {:error, %Error{code: :cancelled}} = Task.await(training)
     assert {:ok, {:retrain, _}} = PortWorker.retrain(pool, params: [epochs: 1])
+
+    training = PortWorker.retrain_async(pool)
+    assert_receive {ref, {:progress, _}} when ref == training.ref, 5_000
+    assert PortWorker.cancel(training) == :ok
+    assert {:error, %Error{code: :cancelled}} = PortWorker.Training.await(training)
+    assert in_flight(pool) == [0, 0]
   end
 
   test "what is not in time is told: a worker that does not boot, and a pool that has ended" do

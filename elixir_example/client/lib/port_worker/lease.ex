@@ -87,6 +87,14 @@ defmodule PortWorker.Lease do
 
   @doc false
   @impl Route
+  def ready(name, timeout), do: Holder.await(name, timeout)
+
+  @doc false
+  @impl Route
+  def worker(name), do: Holder.connection(name)
+
+  @doc false
+  @impl Route
   def cancel(name, ref) do
     with {:ok, connection} <- Holder.connection(name), do: PortWorker.cancel(connection, ref)
     :ok

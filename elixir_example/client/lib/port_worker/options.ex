@@ -9,13 +9,23 @@ defmodule PortWorker.Options do
     cd: nil,
     name: nil,
     max_in_flight: 64,
+    max_queue: 1_000,
     boot_timeout: 30_000,
+    hang_after: 30_000,
     drain_timeout: 1_000,
-    kill_after: 2_000
+    kill_after: 2_000,
+    backoff_min: 1_000,
+    backoff_max: 30_000
   ]
 
+  # What `PortWorker.child_spec/1` adds.
+  @internal [backoff: nil]
+
+  # Those that may be 0.
+  @times [:drain_timeout, :kill_after, :backoff_min, :backoff_max]
+
   @enforce_keys Keyword.keys(@defaults)
-  defstruct @defaults
+  defstruct @defaults ++ @internal
 
   @type t :: %__MODULE__{
           command: Path.t(),
@@ -24,9 +34,14 @@ defmodule PortWorker.Options do
           cd: Path.t() | nil,
           name: GenServer.name() | nil,
           max_in_flight: pos_integer(),
+          max_queue: non_neg_integer(),
           boot_timeout: pos_integer(),
+          hang_after: pos_integer() | :infinity,
           drain_timeout: non_neg_integer(),
-          kill_after: non_neg_integer()
+          kill_after: non_neg_integer(),
+          backoff_min: non_neg_integer(),
+          backoff_max: non_neg_integer(),
+          backoff: PortWorker.Backoff.t() | nil
         }
 
   @spec validate!(keyword()) :: t()
@@ -44,7 +59,7 @@ defmodule PortWorker.Options do
   end
 
   defp known!(options) do
-    case Keyword.keys(options) -- Keyword.keys(@defaults) do
+    case Keyword.keys(options) -- Keyword.keys(@defaults ++ @internal) do
       [] -> options
       [key | _] -> fail!("unknown option #{inspect(key)}, expected one of: #{names()}")
     end
@@ -68,7 +83,9 @@ defmodule PortWorker.Options do
   defp valid?(:name, {:global, _name}), do: true
   defp valid?(:name, {:via, module, _name}), do: is_atom(module)
   defp valid?(:name, value), do: is_atom(value)
-  defp valid?(key, value) when key in [:drain_timeout, :kill_after], do: is_integer(value) and value >= 0
+  defp valid?(:backoff, value), do: is_reference(value) or is_nil(value)
+  defp valid?(:hang_after, :infinity), do: true
+  defp valid?(key, value) when key in @times or key == :max_queue, do: is_integer(value) and value >= 0
   defp valid?(_count, value), do: is_integer(value) and value > 0
 
   defp variable?({name, value}), do: is_binary(name) and (is_binary(value) or is_nil(value))
@@ -79,7 +96,10 @@ defmodule PortWorker.Options do
   defp expected(:env), do: "a map or list of names to strings, or to nil to unset one"
   defp expected(:cd), do: "a folder that exists"
   defp expected(:name), do: "an atom, {:global, term} or {:via, module, term}"
-  defp expected(key) when key in [:drain_timeout, :kill_after], do: "a non-negative integer (milliseconds)"
+  defp expected(:backoff), do: "what PortWorker.child_spec/1 made"
+  defp expected(:hang_after), do: "a positive integer (milliseconds) or :infinity"
+  defp expected(:max_queue), do: "a non-negative integer"
+  defp expected(key) when key in @times, do: "a non-negative integer (milliseconds)"
   defp expected(_count), do: "a positive integer"
 
   @spec fail!(String.t()) :: no_return()

@@ -90,7 +90,7 @@ defmodule PortWorker.Pool do
   @spec await_ready(atom(), timeout()) :: :ok | {:error, Error.t()}
   def await_ready(pool, timeout \\ 60_000) do
     table = Route.fetch!(pool, __MODULE__)
-    Keeper.await(table, Enum.to_list(1..table.size), Deadline.check!(timeout))
+    ready(table, Deadline.check!(timeout))
   end
 
   @doc """
@@ -141,9 +141,23 @@ defmodule PortWorker.Pool do
     :exit, _gone -> :ok
   end
 
+  @doc false
+  @impl Route
+  def ready(table, timeout), do: Keeper.await(table, Enum.to_list(1..table.size), timeout)
+
+  @doc false
+  @impl Route
+  def worker(table) do
+    case Table.choose(table) do
+      {_slot, pid} -> {:ok, pid}
+      nil -> {:error, none(table)}
+    end
+  end
+
+  defp none(table), do: Error.new(:worker_down, "no worker of #{inspect(table.name)} runs")
+
   defp balance(table, call) do
-    none = {:error, Error.new(:worker_down, "no worker of #{inspect(table.name)} runs")}
-    balance(table, call, Deadline.new(call.timeout), [], none)
+    balance(table, call, Deadline.new(call.timeout), [], {:error, none(table)})
   end
 
   defp balance(table, call, until, tried, refusal) do

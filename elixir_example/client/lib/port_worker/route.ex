@@ -4,7 +4,7 @@ defmodule PortWorker.Route do
   # table says which module makes the calls: the caller reads it, so no process is asked on the way. Every other name, and
   # every pid, is a worker's own.
 
-  alias PortWorker.{Call, Error}
+  alias PortWorker.{Call, Deadline, Error}
 
   @type handle :: term()
 
@@ -16,6 +16,12 @@ defmodule PortWorker.Route do
 
   @doc "Stops all that the name stands for."
   @callback stop(handle()) :: :ok
+
+  @doc "Waits until all that the name stands for is ready."
+  @callback ready(handle(), timeout()) :: :ok | {:error, Error.t()}
+
+  @doc "A worker of it, the one that the next call would have."
+  @callback worker(handle()) :: {:ok, pid()} | {:error, Error.t()}
 
   @doc "Has calls to `name` made by `module`, for as long as the calling process lives. Returns the name of the table."
   @spec open(atom(), module(), handle()) :: atom()
@@ -46,6 +52,31 @@ defmodule PortWorker.Route do
   @doc "Stops what a name stands for; nil where it is a worker's own."
   @spec stop(GenServer.server()) :: :ok | nil
   def stop(server), do: with({module, handle} <- find(server), do: module.stop(handle))
+
+  @doc "Waits until a worker, or all that a name stands for, is ready. Answers what one worker said of itself."
+  @spec await_ready(GenServer.server(), timeout()) :: {:ok, map()} | {:error, Error.t()}
+  def await_ready(server, timeout) do
+    case find(server) do
+      {module, handle} ->
+        until = timeout |> Deadline.check!() |> Deadline.new()
+
+        with :ok <- module.ready(handle, timeout),
+             {:ok, worker} <- module.worker(handle),
+             do: Call.await_ready(worker, Deadline.left(until))
+
+      nil ->
+        Call.await_ready(server, timeout)
+    end
+  end
+
+  @doc "The worker itself, or one of those that a name stands for."
+  @spec worker(GenServer.server()) :: {:ok, GenServer.server()} | {:error, Error.t()}
+  def worker(server) do
+    case find(server) do
+      {module, handle} -> module.worker(handle)
+      nil -> {:ok, server}
+    end
+  end
 
   @doc "Which module makes the calls of `server`, with its handle; nil if that is a worker's own name."
   @spec find(GenServer.server()) :: {module(), handle()} | nil

@@ -12,6 +12,7 @@ defmodule PortWorker.Lease.Holder do
   require Logger
 
   alias PortWorker.{Error, Greeter, Route}
+  alias PortWorker.Calls.Entry
   alias PortWorker.Lease.{Options, Tether}
 
   @enforce_keys [:options]
@@ -73,7 +74,7 @@ defmodule PortWorker.Lease.Holder do
     end
   end
 
-  def handle_info({:pong, connection}, %{connection: connection} = state) do
+  def handle_info({:ready, connection}, %{connection: connection} = state) do
     for {_ref, from} <- state.waiting, do: GenServer.reply(from, :ok)
     {:noreply, %{state | ready?: true, failures: 0, waiting: %{}}}
   end
@@ -106,7 +107,7 @@ defmodule PortWorker.Lease.Holder do
 
   # Somebody on another node who takes a lease for a worker is to be told, rather than to wait.
   @impl true
-  def handle_cast({:call, _caller, reply_to, _key, _request}, state) do
+  def handle_cast({:call, _owner, %Entry{reply_to: reply_to}}, state) do
     message = "the lease #{inspect(state.options.name)} is called by its name, on its own node"
     send(reply_to, {reply_to, :answer, {:error, Error.new(:worker_down, message)}})
     {:noreply, state}
@@ -150,7 +151,7 @@ defmodule PortWorker.Lease.Holder do
 
   defp keep(%{connection: nil, options: options} = state, connection) do
     Process.monitor(connection)
-    Greeter.start(connection, {:pong, connection})
+    Greeter.start(connection, {:ready, connection})
     publish(options, {:ok, connection})
     if state.retry, do: Process.cancel_timer(state.retry)
     %{state | connection: connection, retry: nil}

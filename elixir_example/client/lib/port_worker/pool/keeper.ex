@@ -3,12 +3,13 @@ defmodule PortWorker.Pool.Keeper do
   # The process that bears a pool's name: it follows what becomes of the workers, and publishes that in the pool's table.
   # No call goes through it. If it ends, the pool goes on with what was published last, and the next one looks anew.
   #
-  #     started --> booting --pong--> ready --drain--> draining
+  #     started --> booting --ready--> ready --drain--> draining
   #                    \________________\_________________\--death--> gone, until it is started again
 
   use GenServer
 
   alias PortWorker.{Error, Greeter, Pool}
+  alias PortWorker.Calls.Entry
   alias PortWorker.Pool.Table
 
   # How soon a caller that was killed no longer counts.
@@ -70,7 +71,7 @@ defmodule PortWorker.Pool.Keeper do
   def handle_cast({:unlock, task, owner}, state), do: {:noreply, unlock(state, task, owner)}
 
   # Somebody on another node who takes a pool for a worker is to be told, rather than to wait.
-  def handle_cast({:call, _caller, reply_to, _key, _request}, state) do
+  def handle_cast({:call, _owner, %Entry{reply_to: reply_to}}, state) do
     message = "the pool #{inspect(state.table.name)} is called by its name, on its own node"
     send(reply_to, {reply_to, :answer, {:error, Error.new(:worker_down, message)}})
     {:noreply, state}
@@ -103,7 +104,7 @@ defmodule PortWorker.Pool.Keeper do
   end
 
   # One that was set aside while it booted stays so.
-  def handle_info({:pong, slot, pid}, state) do
+  def handle_info({:ready, slot, pid}, state) do
     case state.workers do
       %{^slot => {^pid, :booting}} -> {:noreply, move(state, pid, :ready)}
       _other -> {:noreply, state}
@@ -129,7 +130,7 @@ defmodule PortWorker.Pool.Keeper do
       state
     else
       Process.monitor(pid)
-      Greeter.start(pid, {:pong, slot, pid})
+      Greeter.start(pid, {:ready, slot, pid})
       %{state | workers: Map.put(state.workers, slot, {pid, :booting})}
     end
   end

@@ -48,21 +48,27 @@ defmodule PortWorker.Pool.Table do
   def in_flight(table, slot), do: :counters.get(table.counts, slot)
 
   @doc """
-  Takes the least busy worker for a call of this process, which is to `release/2` it.
+  The least busy worker, but for those tried.
 
   One that is ready goes before one that boots, where a call waits, and that before one that drains, which says so. Of
   equals any, so that a lull does not fall to always the same.
   """
+  @spec choose(t(), [slot()], reference()) :: {slot(), pid()} | nil
+  def choose(table, tried \\ [], ref \\ make_ref()) do
+    with {_rank, _count, _turn, slot, pid} <- least_busy(table, tried, :erlang.phash2(ref, table.size)),
+         do: {slot, pid}
+  end
+
+  @doc "Takes the worker that `choose/3` chooses for a call of this process, which is to `release/2` it."
   @spec claim(t(), [slot()]) :: {:ok, claim()} | :none
   def claim(table, tried) do
     ref = make_ref()
-    spread = :erlang.phash2(ref, table.size)
 
-    case least_busy(table, tried, spread) do
+    case choose(table, tried, ref) do
       nil ->
         :none
 
-      {_rank, _count, _turn, slot, pid} ->
+      {slot, pid} ->
         :ets.insert(table.claims, {ref, self(), slot})
         :counters.add(table.counts, slot, 1)
         {:ok, {ref, slot, pid}}
