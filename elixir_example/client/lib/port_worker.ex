@@ -49,7 +49,7 @@ defmodule PortWorker do
   ## Logs
 
   Events of the worker become messages of `Logger`, `:info` or `:warning`, with the metadata `port_worker` (the name or
-  pid of the connection), `os_pid` and `event`. What the worker writes to stderr goes to the stderr of this node.
+  pid of the connection), `os_pid` and `event`. The option `:stderr` does the same with what it writes there.
   `PortWorker.Telemetry` has the events of this library.
   """
 
@@ -97,6 +97,9 @@ defmodule PortWorker do
     * `:args` - its arguments, for instance `["--home", "/var/lib/recommender"]`
     * `:env` - names to strings, or to `nil` to unset one
     * `:cd` - the folder to run it in
+    * `:stderr` - `:inherit`: what the worker writes there goes to the stderr of this node (default). Or a level of
+      `Logger`: each line becomes a message of that level, through a named pipe and `cat`. It has the metadata
+      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged
     * `:name` - as of `GenServer`
     * `:max_in_flight` - how many calls the worker has at a time (64). The worker's own limit holds where that is lower
     * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)

@@ -22,7 +22,20 @@ defmodule PortWorker.Connection do
 
   require Logger
 
-  alias PortWorker.{Atoms, Backoff, Calls, Error, Flood, Options, OSProcess, Pipe, Protocol, Telemetry}
+  alias PortWorker.{
+    Atoms,
+    Backoff,
+    Calls,
+    Error,
+    Flood,
+    Options,
+    OSProcess,
+    Pipe,
+    Protocol,
+    Stderr,
+    Telemetry
+  }
+
   alias PortWorker.Calls.Entry
 
   # How soon a full pipe is tried again.
@@ -45,6 +58,7 @@ defmodule PortWorker.Connection do
     :limit,
     :retry,
     :probe,
+    :stderr,
     phase: :booting,
     max_frame_bytes: @max_frame_bytes,
     calls: Calls.new(),
@@ -131,6 +145,15 @@ defmodule PortWorker.Connection do
 
   def handle_info(:boot, %{phase: :delayed} = state), do: boot(%{state | phase: :booting})
 
+  def handle_info({:stderr, pid, path}, %{stderr: {pid, _monitor}} = state), do: spawn_worker(state, path)
+
+  # A worker may close its stderr. Where nobody reads it any more, the worker would wait for ever to write.
+  def handle_info({:DOWN, monitor, :process, _pid, :normal}, %{stderr: {_, monitor}} = state),
+    do: {:noreply, %{state | stderr: nil}}
+
+  def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
+    do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
+
   def handle_info(:boot_timeout, %{phase: :booting, options: options} = state) do
     message = "the worker did not say hello within #{options.boot_timeout} ms"
     fail(state, Error.new(:boot_timeout, message, %{"boot_timeout" => options.boot_timeout}))
@@ -163,27 +186,29 @@ defmodule PortWorker.Connection do
 
   # The boot
 
-  defp boot(state) do
-    port = Pipe.open(state.options)
+  defp boot(%{options: options} = state) do
+    timer = Process.send_after(self(), :boot_timeout, options.boot_timeout)
+    state = %{state | boot_timer: timer, since: System.monotonic_time()}
+
+    if options.stderr == :inherit,
+      do: spawn_worker(state, nil),
+      else: {:noreply, %{state | stderr: Stderr.start(state.server, options.stderr)}}
+  end
+
+  defp spawn_worker(state, stderr) do
+    port = Pipe.open(state.options, stderr)
     # Where there is no pid the worker is gone already; its exit status is in the mailbox.
     os_pid = Pipe.os_pid(port)
     Logger.metadata(os_pid: os_pid)
-
-    {:noreply,
-     %{
-       state
-       | port: port,
-         os_pid: os_pid,
-         guard: if(os_pid, do: OSProcess.guard(os_pid, state.options.kill_after)),
-         boot_timer: Process.send_after(self(), :boot_timeout, state.options.boot_timeout),
-         since: System.monotonic_time()
-     }}
+    guard = if os_pid, do: OSProcess.guard(os_pid, state.options.kill_after)
+    {:noreply, %{state | port: port, os_pid: os_pid, guard: guard}}
   rescue
     error in ErlangError ->
       fail(state, Error.new(:worker_down, "the worker could not be spawned: #{inspect(error.original)}"))
   end
 
   defp ready(state, %{limits: limits} = hello) do
+    Stderr.release(state.stderr)
     Process.cancel_timer(state.boot_timer)
     Process.send_after(self(), :settled, @settle_ms)
     Telemetry.worker_ready(state.server, state.os_pid, state.since, hello)
