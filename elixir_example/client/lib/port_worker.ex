@@ -55,7 +55,7 @@ defmodule PortWorker do
 
   import PortWorker.Bang
 
-  alias PortWorker.{Backoff, Call, Connection, Error, Options, Training}
+  alias PortWorker.{Backoff, Call, Connection, Error, Options, Telemetry, Training}
 
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -329,7 +329,7 @@ defmodule PortWorker do
   then. One training runs at a time: a second one is refused as `:training_in_progress`.
   """
   @spec retrain(server(), keyword()) :: result(map())
-  def retrain(server, options \\ []), do: Call.run(server, retrain_call(options))
+  def retrain(server, options \\ []), do: run(server, retrain_call(options))
 
   @doc """
   As `retrain/2`, but returns at once, with a handle. See `PortWorker.Training` for the messages that come.
@@ -451,7 +451,11 @@ defmodule PortWorker do
   defbang(status(server :: server(), options :: keyword()) :: map())
   defbang(drain(server :: server(), options :: keyword()) :: map())
 
-  defp call(server, op, args, options), do: Call.run(server, new_call(op, args, options, []))
+  defp call(server, op, args, options), do: run(server, new_call(op, args, options, []))
+
+  @doc false
+  @spec run(server(), Call.t()) :: result(term())
+  def run(server, call), do: Telemetry.call(server, call.op, fn -> Call.run(server, call) end)
 
   defp new_call(op, args, options, allowed) do
     Enum.each(options, fn {key, _value} ->

@@ -39,7 +39,7 @@ defmodule PortWorker.Training do
 
   # A progress function that raises ends the training, and is told in its answer.
   defp run(server, call) do
-    Call.run(server, call)
+    PortWorker.run(server, call)
   catch
     kind, reason ->
       raised = Exception.format_banner(kind, reason, __STACKTRACE__)
