@@ -49,13 +49,13 @@ defmodule PortWorker do
   ## Logs
 
   Events of the worker become messages of `Logger`, `:info` or `:warning`, with the metadata `port_worker` (the name or
-  pid of the connection), `os_pid` and `event`. What the worker writes to stderr goes to the stderr of this node.
+  pid of the connection), `os_pid` and `event`. The option `:stderr` does the same with what it writes there.
   `PortWorker.Telemetry` has the events of this library.
   """
 
   import PortWorker.Bang
 
-  alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Training}
+  alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -97,6 +97,9 @@ defmodule PortWorker do
     * `:args` - its arguments, for instance `["--home", "/var/lib/recommender"]`
     * `:env` - names to strings, or to `nil` to unset one
     * `:cd` - the folder to run it in
+    * `:stderr` - `:inherit`: what the worker writes there goes to the stderr of this node (default). Or a level of
+      `Logger`: each line becomes a message of that level, through a named pipe and `cat`. It has the metadata
+      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged
     * `:name` - as of `GenServer`
     * `:max_in_flight` - how many calls the worker has at a time (64). The worker's own limit holds where that is lower
     * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)
@@ -326,7 +329,7 @@ defmodule PortWorker do
   then. One training runs at a time: a second one is refused as `:training_in_progress`.
   """
   @spec retrain(server(), keyword()) :: result(map())
-  def retrain(server, options \\ []), do: Route.run(server, retrain_call(options))
+  def retrain(server, options \\ []), do: run(server, retrain_call(options))
 
   @doc """
   As `retrain/2`, but returns at once, with a handle. See `PortWorker.Training` for the messages that come.
@@ -448,7 +451,11 @@ defmodule PortWorker do
   defbang(status(server :: server(), options :: keyword()) :: map())
   defbang(drain(server :: server(), options :: keyword()) :: map())
 
-  defp call(server, op, args, options), do: Route.run(server, new_call(op, args, options, []))
+  defp call(server, op, args, options), do: run(server, new_call(op, args, options, []))
+
+  @doc false
+  @spec run(server(), Call.t()) :: result(term())
+  def run(server, call), do: Telemetry.call(server, call.op, fn -> Route.run(server, call) end)
 
   defp new_call(op, args, options, allowed) do
     Enum.each(options, fn {key, _value} ->

@@ -23,7 +23,7 @@ defmodule PortWorker.ConnectionTest do
     reason
   end
 
-  defp empty?(server), do: PortWorker.Calls.size(:sys.get_state(server).calls) == 0
+  defp empty?(server), do: PortWorker.Flow.idle?(:sys.get_state(server).flow)
 
   describe "a well-behaved worker" do
     setup do: %{server: Fake.start("normal")}
@@ -314,7 +314,7 @@ defmodule PortWorker.ConnectionTest do
   end
 
   defp await_in_flight(server, count) do
-    assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).calls) == count end)
+    assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).flow.calls) == count end)
   end
 
   defp await_cancelled(server, count) do

@@ -1,8 +1,7 @@
 defmodule PortWorker.LifeTest do
-  # Boot, readiness, restarts and their back-off, and what is logged.
+  # Boot, readiness, restarts and their back-off.
   use ExUnit.Case, async: true
 
-  import ExUnit.CaptureLog
   import PortWorker.Eventually
 
   alias PortWorker.{Backoff, Error, OSProcess, Rude}
@@ -122,27 +121,6 @@ defmodule PortWorker.LifeTest do
              end)
 
       refute OSProcess.alive?(os_pid)
-    end
-  end
-
-  describe "the log" do
-    test "has the worker's events, with their level and whose they are" do
-      test = self()
-
-      log =
-        capture_log([metadata: [:port_worker, :event, :os_pid]], fn ->
-          server = Rude.start("{}", name: __MODULE__.Logged)
-          {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
-          {:ok, _} = PortWorker.recommend(server, "some events")
-          send(test, os_pid)
-        end)
-
-      assert_received os_pid
-      assert log =~ ~r/port_worker=\S*PortWorker.LifeTest.Logged /
-      assert log =~ "event=model_activated" and log =~ "os_pid=#{os_pid}"
-      assert log =~ ~r/\[info\][^\n]*model_activated/
-      # A hundred of them within a second are no news.
-      assert length(String.split(log, "event=model_activated")) in 2..22
     end
   end
 end

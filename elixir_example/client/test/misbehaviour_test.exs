@@ -156,14 +156,14 @@ defmodule PortWorker.MisbehaviourTest do
     test "is left alone where it may" do
       server = Rude.start("{}", hang_after: :infinity)
       assert {:ok, :pong} = PortWorker.ping(server)
-      assert :sys.get_state(server).probe == nil
+      assert :sys.get_state(server).liveness.timer == nil
     end
 
     test "for less than hang_after goes on" do
       server = Rude.start("{}", hang_after: 400)
       assert {:ok, _} = recommend(server, "slow")
       # It has been pinged by then, more than once.
-      probes = fn -> :sys.get_state(server).calls.next_id end
+      probes = fn -> :sys.get_state(server).flow.calls.next_id end
       assert eventually(fn -> probes.() > 3 end)
       assert {:ok, _} = recommend(server, "slow")
     end

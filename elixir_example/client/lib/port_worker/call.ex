@@ -5,7 +5,7 @@ defmodule PortWorker.Call do
   # harms nobody else. The caller keeps its own time, too: it is answered in time whatever the connection does. The
   # alias of the monitor takes the answer, so nothing can reach the caller's mailbox afterwards.
 
-  alias PortWorker.{Error, Protocol, Telemetry}
+  alias PortWorker.{Error, Protocol}
   alias PortWorker.Calls.Entry
 
   # The longest deadline that the protocol knows: a week.
@@ -39,18 +39,16 @@ defmodule PortWorker.Call do
 
   @doc "Sends the call to `server` and waits for its answer."
   @spec run(GenServer.server(), t()) :: {:ok, term()} | {:error, Error.t()}
-  def run(server, call), do: Telemetry.call(server, call.op, fn -> make(server, call) end)
+  def run(server, call) do
+    with {:ok, body} <- Protocol.encode_body(call.op, call.args),
+         do: with_server(server, &send_and_await(&1, call, body))
+  end
 
   @doc "Waits until `server` is ready. Answers what the worker said of itself."
   @spec await_ready(GenServer.server(), timeout()) :: {:ok, map()} | {:error, Error.t()}
   def await_ready(server, timeout) do
     check!({:timeout, timeout})
     with_server(server, &send_and_await(&1, %__MODULE__{op: :ready, timeout: timeout}, :ready))
-  end
-
-  defp make(server, call) do
-    with {:ok, body} <- Protocol.encode_body(call.op, call.args),
-         do: with_server(server, &send_and_await(&1, call, body))
   end
 
   defp with_server(server, fun) do

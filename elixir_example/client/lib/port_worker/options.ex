@@ -7,6 +7,7 @@ defmodule PortWorker.Options do
     args: [],
     env: [],
     cd: nil,
+    stderr: :inherit,
     name: nil,
     max_in_flight: 64,
     max_queue: 1_000,
@@ -21,6 +22,8 @@ defmodule PortWorker.Options do
   # What `PortWorker.child_spec/1` adds.
   @internal [backoff: nil]
 
+  @stderr [:inherit, :emergency, :alert, :critical, :error, :warning, :notice, :info, :debug]
+
   # Those that may be 0.
   @times [:drain_timeout, :kill_after, :backoff_min, :backoff_max]
 
@@ -32,6 +35,7 @@ defmodule PortWorker.Options do
           args: [String.t()],
           env: [{String.t(), String.t() | nil}],
           cd: Path.t() | nil,
+          stderr: :inherit | Logger.level(),
           name: GenServer.name() | nil,
           max_in_flight: pos_integer(),
           max_queue: non_neg_integer(),
@@ -79,6 +83,7 @@ defmodule PortWorker.Options do
   defp valid?(:args, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
   defp valid?(:env, value), do: (is_list(value) or is_map(value)) and Enum.all?(value, &variable?/1)
   defp valid?(:cd, value), do: is_nil(value) or (is_binary(value) and File.dir?(value))
+  defp valid?(:stderr, value), do: value in @stderr
   defp valid?(:name, nil), do: true
   defp valid?(:name, {:global, _name}), do: true
   defp valid?(:name, {:via, module, _name}), do: is_atom(module)
@@ -95,6 +100,7 @@ defmodule PortWorker.Options do
   defp expected(:args), do: "a list of strings"
   defp expected(:env), do: "a map or list of names to strings, or to nil to unset one"
   defp expected(:cd), do: "a folder that exists"
+  defp expected(:stderr), do: ":inherit or a level of Logger"
   defp expected(:name), do: "an atom, {:global, term} or {:via, module, term}"
   defp expected(:backoff), do: "what PortWorker.child_spec/1 made"
   defp expected(:hang_after), do: "a positive integer (milliseconds) or :infinity"

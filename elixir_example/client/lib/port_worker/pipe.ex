@@ -3,15 +3,20 @@ defmodule PortWorker.Pipe do
   # A worker's Port, as something to write to that never blocks the writer: where the pipe is full, a frame is not
   # written, and the writer is told.
 
-  alias PortWorker.Options
+  alias PortWorker.{Options, Stderr}
 
-  @doc "Spawns the worker. Raises `ErlangError` where that cannot be done."
-  @spec open(Options.t()) :: port()
-  def open(options) do
+  @doc """
+  Spawns the worker, with the named pipe `stderr` as its stderr where there is one.
+
+  Raises `ErlangError` where that cannot be done.
+  """
+  @spec open(Options.t(), Path.t() | nil) :: port()
+  def open(options, stderr \\ nil) do
+    {command, args} = command(options, stderr)
     fixed = [:binary, :exit_status, :use_stdio, :hide, packet: 4]
     cd = if options.cd, do: [cd: options.cd], else: []
-    given = [args: options.args, env: Enum.map(options.env, &variable/1)] ++ cd
-    Port.open({:spawn_executable, options.command}, fixed ++ given)
+    given = [args: args, env: Enum.map(options.env, &variable/1)] ++ cd
+    Port.open({:spawn_executable, command}, fixed ++ given)
   end
 
   @doc "The worker's process id; `nil` where it is gone already."
@@ -42,6 +47,9 @@ defmodule PortWorker.Pipe do
   rescue
     ArgumentError -> :ok
   end
+
+  defp command(options, nil), do: {options.command, options.args}
+  defp command(options, stderr), do: Stderr.command(stderr, options.command, options.args)
 
   defp variable({name, nil}), do: {String.to_charlist(name), false}
   defp variable({name, value}), do: {String.to_charlist(name), String.to_charlist(value)}

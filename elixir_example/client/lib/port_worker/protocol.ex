@@ -12,6 +12,9 @@ defmodule PortWorker.Protocol do
   # The atoms that arguments take.
   @choices ~w(pairs columns cosine dot full incremental warm gated force never)a
 
+  # The most terms of one frame.
+  @max_terms 32_768
+
   @int64_min -0x8000_0000_0000_0000
   @int64_max 0x7FFF_FFFF_FFFF_FFFF
 
@@ -60,12 +63,36 @@ defmodule PortWorker.Protocol do
       nil ->
         # The version and the tag of a tuple of two, whose elements become the third and fourth of the call.
         <<131, 104, 2, body::binary>> = :erlang.term_to_binary({op, args}, minor_version: 2)
-        {:ok, body}
+        check_terms(body, args)
 
       {key, value} ->
         {:error, not_portable(key, value)}
     end
   end
+
+  # A worker cannot say whose call it was that had too many terms, so it is told here. A term is a byte at least.
+  defp check_terms(body, _args) when byte_size(body) <= @max_terms, do: {:ok, body}
+
+  defp check_terms(body, args) do
+    # The call itself, and its elements.
+    case 6 + elements(args) do
+      terms when terms <= @max_terms ->
+        {:ok, body}
+
+      terms ->
+        message =
+          "expected arguments of at most #{@max_terms} terms (many ids are three as a column), got: #{terms}"
+
+        {:error, Error.new(:invalid_argument, message, %{"limit" => @max_terms, "got" => terms})}
+    end
+  end
+
+  defp elements(map) when is_map(map),
+    do: Enum.reduce(map, 0, fn {_key, value}, sum -> sum + 2 + elements(value) end)
+
+  defp elements(list) when is_list(list), do: Enum.reduce(list, 0, &(&2 + 1 + elements(&1)))
+  defp elements(tuple) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> elements()
+  defp elements(_scalar), do: 0
 
   @doc """
   The frame of a call, made around its body.

@@ -17,7 +17,7 @@ defmodule PortWorker.Training do
   or calls `await/2`. `cancel/1` gives the training up, and so does the death of its owner.
   """
 
-  alias PortWorker.{Call, Error, Route}
+  alias PortWorker.{Call, Error}
 
   @enforce_keys [:ref, :pid, :server, :key]
   defstruct @enforce_keys
@@ -39,7 +39,7 @@ defmodule PortWorker.Training do
 
   # A progress function that raises ends the training, and is told in its answer.
   defp run(server, call) do
-    Route.run(server, call)
+    PortWorker.run(server, call)
   catch
     kind, reason ->
       raised = Exception.format_banner(kind, reason, __STACKTRACE__)
