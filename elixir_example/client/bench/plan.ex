@@ -51,9 +51,11 @@ defmodule PortWorker.Bench.Plan do
   def calls(%{closed: nil, dues: dues}), do: div(byte_size(dues), 8)
   def calls(%{closed: %{capacity: capacity}}), do: capacity
 
-  # The client's own limit of calls in flight is lifted: the worker's is what is measured.
+  # The client's own limit of calls in flight is lifted, and no call waits in it: the worker's limits are what is
+  # measured. A worker that is killed again and again boots at once.
   defp worker(%{"command" => [command | args], "env" => env}, boot_ms) do
-    [command: command, args: args, env: Map.to_list(env), boot_timeout: boot_ms, max_in_flight: 1_000_000]
+    [command: command, args: args, env: Map.to_list(env), boot_timeout: boot_ms] ++
+      [max_in_flight: 1_000_000, max_queue: 0, backoff_max: 0]
   end
 
   defp closed(nil), do: nil

@@ -14,7 +14,8 @@ defmodule PortWorker do
 
   One worker serves any number of callers at once: calls are multiplexed by id, so do not pool workers to have more
   calls in flight. Every call answers `{:ok, result}` or `{:error, %PortWorker.Error{}}`, always within its `timeout:`;
-  none exits, whatever becomes of the worker. Mistakes in options raise `ArgumentError`.
+  none exits, whatever becomes of the worker. Mistakes in options raise `ArgumentError`. Each call has a twin with a `!`
+  that returns the result alone, or raises the error.
 
   ## Options of every call
 
@@ -24,14 +25,37 @@ defmodule PortWorker do
 
   A caller that dies has its calls cancelled, too.
 
+  ## Overload
+
+  The worker has no more than `:max_in_flight` calls at a time. Up to `:max_queue` more wait in the connection, each as
+  long as its timeout permits, and are sent in their order; what comes on top is refused at once as `:overloaded`. A call
+  that was given up counts as in flight until the worker has said that it is over.
+
+  ## Readiness and liveness
+
+  `start_link/1` returns before the worker has booted: `await_ready/2` waits until it can answer, `ready?/1` says whether
+  it can. A worker that is ready may be busy, and answers pings all the same; one that answers none for `:hang_after` is
+  killed.
+
   ## Failure
 
-  A worker that dies, or sends what the protocol does not allow, takes its connection process with it, after every
-  caller in flight has been told (`:worker_down`, retryable). The supervisor then starts a new one; calls made while it
-  boots wait for it, as far as their timeout goes.
+  A worker that dies, hangs, or sends what the protocol does not allow takes its connection process with it, after every
+  caller has been told (`:worker_down`, `:worker_hung`, `:malformed_frame`: all retryable). The supervisor then starts a
+  new one; calls made while it boots wait for it, as far as their timeout goes. It boots at once, unless the one before
+  had not been ready for five seconds and the one before that neither: then it waits for `:backoff_min`, and next time
+  four times as long, up to `:backoff_max`. The count is in the specification of the child, so it holds for workers that
+  are started by `child_spec/1`; with the defaults a supervisor's own limit of three restarts in five seconds is kept.
+
+  ## Logs
+
+  Events of the worker become messages of `Logger`, `:info` or `:warning`, with the metadata `port_worker` (the name or
+  pid of the connection), `os_pid` and `event`. The option `:stderr` does the same with what it writes there.
+  `PortWorker.Telemetry` has the events of this library.
   """
 
-  alias PortWorker.{Call, Connection, Error, Options}
+  import PortWorker.Bang
+
+  alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
   @type server :: GenServer.server()
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -73,13 +97,21 @@ defmodule PortWorker do
     * `:args` - its arguments, for instance `["--home", "/var/lib/recommender"]`
     * `:env` - names to strings, or to `nil` to unset one
     * `:cd` - the folder to run it in
+    * `:stderr` - `:inherit`: what the worker writes there goes to the stderr of this node (default). Or a level of
+      `Logger`: each line becomes a message of that level, through a named pipe and `cat`. It has the metadata
+      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged
     * `:name` - as of `GenServer`
-    * `:max_in_flight` - unanswered calls, past which calls are refused as `:overloaded` (64). The worker's own limit
-      holds where that is lower
+    * `:max_in_flight` - how many calls the worker has at a time (64). The worker's own limit holds where that is lower
+    * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)
     * `:boot_timeout` - milliseconds until the worker must have said hello (30,000). `bin/worker` installs what it
       needs on its very first run: run it once beforehand, or give it minutes
+    * `:hang_after` - milliseconds without an answer to a ping after which the worker is killed, or `:infinity` (30,000).
+      The connection pings it twice as often by itself
     * `:drain_timeout` - milliseconds that calls in flight are given to finish when the worker is stopped (1,000)
-    * `:kill_after` - milliseconds that a worker whose pipes are closed has before it is killed (2,000)
+    * `:kill_after` - milliseconds that a worker whose pipes are closed has before it is killed (2,000). Under a
+      supervisor, the old worker and the new one are in memory together for no longer
+    * `:backoff_min`, `:backoff_max` - milliseconds that it waits before it boots when it has ended soon again and again
+      (1,000 and 30,000)
 
   Raises `ArgumentError` where an option is not as expected.
 
@@ -97,8 +129,48 @@ defmodule PortWorker do
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     {id, options} = Keyword.pop(options, :id, Keyword.get(options, :name) || __MODULE__)
+    options = Keyword.put(options, :backoff, Backoff.new())
     %{drain_timeout: drain, kill_after: kill} = Options.validate!(options)
     %{id: id, start: {__MODULE__, :start_link, [options]}, shutdown: drain + kill + 2_000}
+  end
+
+  @doc """
+  Waits until the worker is ready. Answers what it says of itself: `model`, `ops`, `limits`, `worker`, `os_pid`.
+
+  Where it ends before it is ready, this answers why. `timeout` is in milliseconds, or `:infinity`.
+  """
+  @spec await_ready(server(), timeout()) :: result(map())
+  def await_ready(server, timeout \\ 60_000), do: Route.await_ready(server, timeout)
+
+  @doc "As `await_ready/2`, but returns the result, or raises the `PortWorker.Error`."
+  @spec await_ready!(server(), timeout()) :: map()
+  def await_ready!(server, timeout \\ 60_000), do: unwrap!(await_ready(server, timeout))
+
+  @doc "Whether the worker can answer now: it has booted and has not ended."
+  @spec ready?(server()) :: boolean()
+  def ready?(server), do: match?({:ok, %{phase: :ready}}, info(server))
+
+  @typedoc """
+  What a connection knows by itself. `in_flight`: calls that the worker has; `waiting`: those that are not sent yet;
+  `facts`: what the worker said of itself, with the model that is active now; `nil` before it is ready.
+  """
+  @type info :: %{
+          phase: :delayed | :booting | :ready,
+          os_pid: pos_integer() | nil,
+          in_flight: non_neg_integer(),
+          waiting: non_neg_integer(),
+          max_in_flight: pos_integer(),
+          max_queue: non_neg_integer(),
+          facts: map() | nil
+        }
+
+  @doc "What the connection knows without asking the worker, at once even when that is busy or boots."
+  @spec info(server()) :: result(info())
+  def info(server) do
+    with {:ok, worker} <- Route.worker(server), do: {:ok, GenServer.call(worker, :info)}
+  catch
+    :exit, {:timeout, _call} -> {:error, Error.new(:deadline_exceeded, "the connection did not answer")}
+    :exit, _reason -> {:error, Error.new(:worker_down, "no worker runs as #{inspect(server)}")}
   end
 
   @doc """
@@ -123,7 +195,7 @@ defmodule PortWorker do
   def recommend(server, user, options \\ []) do
     names = [:n, :exclude, :form, :kinds, :filter_consumed, :diversity, :recent, :features]
     {args, options} = arguments(options, names)
-    call(server, :recommend, args |> named(:features) |> Map.put(:user, user), options, [])
+    call(server, :recommend, args |> named(:features) |> Map.put(:user, user), options)
   end
 
   @doc """
@@ -147,8 +219,7 @@ defmodule PortWorker do
       server,
       :recommend_many,
       Map.put(args, :users, users),
-      Keyword.put_new(options, :timeout, 60_000),
-      []
+      Keyword.put_new(options, :timeout, 60_000)
     )
   end
 
@@ -164,7 +235,7 @@ defmodule PortWorker do
           result(%{items: ranking(), model: String.t(), metric: :cosine | :dot, exhausted: boolean()})
   def similar(server, item, options \\ []) do
     {args, options} = arguments(options, [:n, :metric, :kinds, :exclude, :form])
-    call(server, :similar, Map.put(args, :item, item), options, [])
+    call(server, :similar, Map.put(args, :item, item), options)
   end
 
   @doc """
@@ -177,7 +248,7 @@ defmodule PortWorker do
           result(%{scores: [float() | nil] | column(), source: source(), model: String.t()})
   def score(server, user, items, options \\ []) do
     {args, options} = arguments(options, [:form])
-    call(server, :score, Map.merge(args, %{user: user, items: items}), options, [])
+    call(server, :score, Map.merge(args, %{user: user, items: items}), options)
   end
 
   @doc """
@@ -196,7 +267,7 @@ defmodule PortWorker do
           })
   def explain(server, user, item, options \\ []) do
     {args, options} = arguments(options, [:n])
-    call(server, :explain, Map.merge(args, %{user: user, item: item}), options, [])
+    call(server, :explain, Map.merge(args, %{user: user, item: item}), options)
   end
 
   @doc """
@@ -220,7 +291,7 @@ defmodule PortWorker do
             stored: non_neg_integer()
           })
   def feedback(server, interactions, options \\ []),
-    do: call(server, :feedback, Map.new(interactions), options, [])
+    do: call(server, :feedback, Map.new(interactions), options)
 
   @doc """
   Takes items out of every answer from now on, whatever is trained or restarted, until `show_items/3`.
@@ -229,12 +300,12 @@ defmodule PortWorker do
   """
   @spec hide_items(server(), ids(), keyword()) ::
           result(%{changed: non_neg_integer(), hidden: non_neg_integer(), unknown: non_neg_integer()})
-  def hide_items(server, items, options \\ []), do: call(server, :hide_items, %{items: items}, options, [])
+  def hide_items(server, items, options \\ []), do: call(server, :hide_items, %{items: items}, options)
 
   @doc "Undoes `hide_items/3`, and answers as it does."
   @spec show_items(server(), ids(), keyword()) ::
           result(%{changed: non_neg_integer(), hidden: non_neg_integer(), unknown: non_neg_integer()})
-  def show_items(server, items, options \\ []), do: call(server, :show_items, %{items: items}, options, [])
+  def show_items(server, items, options \\ []), do: call(server, :show_items, %{items: items}, options)
 
   @doc """
   Trains a model from the worker's data, then serves it. The worker goes on answering meanwhile.
@@ -258,19 +329,41 @@ defmodule PortWorker do
   then. One training runs at a time: a second one is refused as `:training_in_progress`.
   """
   @spec retrain(server(), keyword()) :: result(map())
-  def retrain(server, options \\ []) do
+  def retrain(server, options \\ []), do: run(server, retrain_call(options))
+
+  @doc """
+  As `retrain/2`, but returns at once, with a handle. See `PortWorker.Training` for the messages that come.
+
+      training = PortWorker.retrain_async(server, algorithm: "ALS", on_progress: &IO.inspect/1)
+      {:ok, %{activated: true}} = PortWorker.await_retrain(training)
+
+  `:on_progress` is called in a process of its own; where it raises, the training is given up, and the answer is
+  `:progress_failed`. When the process that calls this ends, the training is cancelled.
+  """
+  @spec retrain_async(server(), keyword()) :: Training.t()
+  def retrain_async(server, options \\ []), do: Training.start(server, retrain_call(options))
+
+  @doc "Waits for the answer of a training, and cancels it after `timeout`: `PortWorker.Training.await/2`."
+  @spec await_retrain(Training.t(), timeout()) :: result(map())
+  def await_retrain(training, timeout \\ :infinity), do: Training.await(training, timeout)
+
+  @doc "As `await_retrain/2`, but returns the result, or raises the `PortWorker.Error`."
+  @spec await_retrain!(Training.t(), timeout()) :: map()
+  def await_retrain!(training, timeout \\ :infinity), do: unwrap!(await_retrain(training, timeout))
+
+  defp retrain_call(options) do
     names =
       [:algorithm, :params, :retriever, :ranker, :retriever_params, :candidates] ++
         [:source, :mode, :epochs, :seed, :budget_s, :activate]
 
     {args, options} = arguments(options, names)
     args = args |> named(:params) |> named(:retriever_params)
-    call(server, :retrain, args, Keyword.put_new(options, :timeout, :infinity), [:on_progress])
+    new_call(:retrain, args, Keyword.put_new(options, :timeout, :infinity), [:on_progress])
   end
 
   @doc "The versions that the worker has stored, newest first, and which one is active."
   @spec models(server(), keyword()) :: result(%{active: String.t() | nil, versions: [map()]})
-  def models(server, options \\ []), do: call(server, :models, %{}, options, [])
+  def models(server, options \\ []), do: call(server, :models, %{}, options)
 
   @typedoc "Which version serves now, and which one did until now."
   @type switched :: %{version: String.t(), algorithm: String.t(), previous: String.t() | nil}
@@ -286,7 +379,7 @@ defmodule PortWorker do
   """
   @spec activate(server(), String.t(), keyword()) :: result(switched())
   def activate(server, version, options \\ []),
-    do: call(server, :activate, %{version: version}, Keyword.put_new(options, :timeout, 30_000), [])
+    do: call(server, :activate, %{version: version}, Keyword.put_new(options, :timeout, 30_000))
 
   @doc """
   As `activate/3`, of the version that was active before; the next `rollback/2` goes back further.
@@ -295,15 +388,15 @@ defmodule PortWorker do
   """
   @spec rollback(server(), keyword()) :: result(switched())
   def rollback(server, options \\ []),
-    do: call(server, :rollback, %{}, Keyword.put_new(options, :timeout, 30_000), [])
+    do: call(server, :rollback, %{}, Keyword.put_new(options, :timeout, 30_000))
 
   @doc "Answers `{:ok, :pong}` once the worker is up and reading."
   @spec ping(server(), keyword()) :: result(:pong)
-  def ping(server, options \\ []), do: call(server, :ping, %{}, options, [])
+  def ping(server, options \\ []), do: call(server, :ping, %{}, options)
 
   @doc "What the worker is doing: its state, memory, model, queue and training."
   @spec status(server(), keyword()) :: result(map())
-  def status(server, options \\ []), do: call(server, :status, %{}, options, [])
+  def status(server, options \\ []), do: call(server, :status, %{}, options)
 
   @doc """
   Makes the worker finish what it has and take no more: calls made later are refused as `:draining`.
@@ -312,7 +405,7 @@ defmodule PortWorker do
   """
   @spec drain(server(), keyword()) :: result(%{completed: non_neg_integer()})
   def drain(server, options \\ []),
-    do: call(server, :drain, %{}, Keyword.put_new(options, :timeout, 30_000), [])
+    do: call(server, :drain, %{}, Keyword.put_new(options, :timeout, 30_000))
 
   @doc """
   Cancels the call that was given `ref: ref`; it answers `:cancelled`. A call that is over is left alone.
@@ -323,7 +416,11 @@ defmodule PortWorker do
       {:error, %PortWorker.Error{code: :cancelled}} = Task.await(training)
   """
   @spec cancel(server(), reference()) :: :ok
-  def cancel(server, ref) when is_reference(ref), do: GenServer.cast(server, {:cancel, ref})
+  def cancel(server, ref) when is_reference(ref), do: Route.cancel(server, ref)
+
+  @doc "Cancels a training: `PortWorker.Training.cancel/1`."
+  @spec cancel(Training.t()) :: :ok
+  def cancel(%Training{} = training), do: Training.cancel(training)
 
   @doc """
   Stops the worker: calls in flight may finish within `:drain_timeout`, then its pipes are closed, and after
@@ -333,16 +430,40 @@ defmodule PortWorker do
   """
   @spec stop(server()) :: :ok
   def stop(server) do
-    GenServer.stop(server, :normal, :infinity)
+    with nil <- Route.stop(server), do: GenServer.stop(server, :normal, :infinity)
   catch
     :exit, {reason, _call} when reason == :noproc or is_struct(reason, Error) -> :ok
   end
 
-  defp call(server, op, args, options, allowed) do
-    case Keyword.keys(options) -- [:timeout, :ref | allowed] do
-      [] -> Call.run(server, Call.new(op, args, options))
-      [key | _] -> raise ArgumentError, "unknown option #{inspect(key)} of #{op}"
-    end
+  defbang(recommend(server :: server(), user :: id(), options :: keyword()) :: recommendation())
+  defbang(recommend_many(server :: server(), users :: ids(), options :: keyword()) :: recommendations())
+  defbang(similar(server :: server(), item :: id(), options :: keyword()) :: map())
+  defbang(score(server :: server(), user :: id(), items :: ids(), options :: keyword()) :: map())
+  defbang(explain(server :: server(), user :: id(), item :: id(), options :: keyword()) :: map())
+  defbang(feedback(server :: server(), interactions :: map() | keyword(), options :: keyword()) :: map())
+  defbang(hide_items(server :: server(), items :: ids(), options :: keyword()) :: map())
+  defbang(show_items(server :: server(), items :: ids(), options :: keyword()) :: map())
+  defbang(retrain(server :: server(), options :: keyword()) :: map())
+  defbang(models(server :: server(), options :: keyword()) :: map())
+  defbang(activate(server :: server(), version :: String.t(), options :: keyword()) :: switched())
+  defbang(rollback(server :: server(), options :: keyword()) :: switched())
+  defbang(ping(server :: server(), options :: keyword()) :: :pong)
+  defbang(status(server :: server(), options :: keyword()) :: map())
+  defbang(drain(server :: server(), options :: keyword()) :: map())
+
+  defp call(server, op, args, options), do: run(server, new_call(op, args, options, []))
+
+  @doc false
+  @spec run(server(), Call.t()) :: result(term())
+  def run(server, call), do: Telemetry.call(server, call.op, fn -> Route.run(server, call) end)
+
+  defp new_call(op, args, options, allowed) do
+    Enum.each(options, fn {key, _value} ->
+      if key not in [:timeout, :ref | allowed],
+        do: raise(ArgumentError, "unknown option #{inspect(key)} of #{op}")
+    end)
+
+    Call.new(op, args, options)
   end
 
   defp arguments(options, names) do

@@ -23,7 +23,7 @@ defmodule PortWorker.ConnectionTest do
     reason
   end
 
-  defp empty?(server), do: PortWorker.Calls.size(:sys.get_state(server).calls) == 0
+  defp empty?(server), do: PortWorker.Flow.idle?(:sys.get_state(server).flow)
 
   describe "a well-behaved worker" do
     setup do: %{server: Fake.start("normal")}
@@ -160,7 +160,7 @@ defmodule PortWorker.ConnectionTest do
 
   describe "overload" do
     test "past the cap is refused at once, and the cap is the lower of both sides'" do
-      server = Fake.start("narrow", max_in_flight: 10)
+      server = Fake.start("narrow", max_in_flight: 10, max_queue: 0)
       assert {:ok, :pong} = PortWorker.ping(server)
       for _ <- 1..2, do: spawn_link(fn -> recommend(server, "silence", timeout: :infinity) end)
       await_in_flight(server, 2)
@@ -178,7 +178,7 @@ defmodule PortWorker.ConnectionTest do
     end
 
     test "a full pipe is refused at once; what was given up is cancelled when the worker reads again" do
-      server = Fake.start("normal", max_in_flight: 1_000)
+      server = Fake.start("normal", max_in_flight: 1_000, max_queue: 0)
       assert {:ok, :pong} = PortWorker.ping(server)
       os_pid = Fake.os_pid(server)
       signal(os_pid, "STOP")
@@ -314,7 +314,7 @@ defmodule PortWorker.ConnectionTest do
   end
 
   defp await_in_flight(server, count) do
-    assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).calls) == count end)
+    assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).flow.calls) == count end)
   end
 
   defp await_cancelled(server, count) do

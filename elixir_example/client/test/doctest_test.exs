@@ -3,7 +3,10 @@ defmodule PortWorker.DoctestTest do
 
   doctest PortWorker
   doctest PortWorker.Atoms
+  doctest PortWorker.Backoff
   doctest PortWorker.Columns
   doctest PortWorker.Error
+  doctest PortWorker.Flood
   doctest PortWorker.Protocol
+  doctest PortWorker.Telemetry
 end

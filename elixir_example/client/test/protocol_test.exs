@@ -90,4 +90,43 @@ defmodule PortWorker.ProtocolTest do
       assert message =~ ":exclude"
     end
   end
+
+  test "arguments of more terms than a frame may have are refused; columns are few" do
+    # The call, its five elements, and the key and the list of the map.
+    fits = Enum.to_list(1..(32_768 - 8))
+    assert {:ok, _frame} = Protocol.encode_call(1, :hide_items, %{items: fits}, 10)
+
+    assert {:error, %{code: :invalid_argument, details: %{"got" => 32_769}}} =
+             Protocol.encode_call(1, :hide_items, %{items: [0 | fits]}, 10)
+
+    column = PortWorker.Columns.from_ids(Enum.to_list(1..100_000))
+    assert {:ok, _frame} = Protocol.encode_call(1, :recommend_many, %{users: column}, 10)
+  end
+
+  test "the call of a frame is found without decoding it, whatever the size of its id" do
+    for id <- [0, 255, 256, 2 ** 31 - 1, 2 ** 31, 2 ** 63 - 1],
+        {kind, term} <- [ok: {:ok, id, %{}}, error: {:error, id, %{}}, progress: {:progress, id, %{}}] do
+      assert Protocol.peek(:erlang.term_to_binary(term, minor_version: 2)) == {kind, id}
+    end
+
+    for term <- [
+          {:ok, -1, 1},
+          {:ok, 1.0, 1},
+          {:error, nil, %{}},
+          {:event, :draining, %{}},
+          {:hello, %{}},
+          {:ok, 1},
+          {:maybe, 1, 1},
+          {:ok, 2 ** 64, 1}
+        ] do
+      assert Protocol.peek(:erlang.term_to_binary(term, minor_version: 2)) == :other
+    end
+  end
+
+  test "a call is framed as Erlang would, whatever the size of its numbers" do
+    for id <- [0, 255, 256, 2 ** 31 - 1, 2 ** 31, 2 ** 63 - 1], deadline <- [0, 604_800_000, :infinity] do
+      {:ok, frame} = Protocol.encode_call(id, :ping, %{}, deadline)
+      assert frame == :erlang.term_to_binary({:call, id, :ping, %{}, deadline}, minor_version: 2)
+    end
+  end
 end

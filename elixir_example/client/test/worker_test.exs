@@ -2,6 +2,7 @@ defmodule PortWorker.WorkerTest do
   # The real worker, a real model, on the seeded world.
   use ExUnit.Case, async: false
 
+  import ExUnit.CaptureLog
   import PortWorker.Eventually
 
   alias PortWorker.{Atoms, Columns, Error, OSProcess, Real}
@@ -15,8 +16,10 @@ defmodule PortWorker.WorkerTest do
 
     test = self()
 
-    assert {:ok, model} =
-             PortWorker.retrain(worker, algorithm: "ALS", on_progress: &send(test, {:progress, &1}))
+    {{:ok, model}, _log} =
+      with_log(fn ->
+        PortWorker.retrain(worker, algorithm: "ALS", on_progress: &send(test, {:progress, &1}))
+      end)
 
     {user, seen} = Real.busiest_user(home)
     %{home: home, worker: worker, model: model, progress: received(), user: user, seen: seen}

@@ -1,14 +1,19 @@
 defmodule PortWorker.Connection do
   @moduledoc """
-  The process that owns one worker: its Port, its boot, the calls in flight and its end.
+  The process that owns one worker: its Port, its boot and its end. `PortWorker.Flow` has the calls in flight.
 
-  It is a `GenServer` that never blocks and never waits for the worker: writes do not suspend it (`:nosuspend`), every
-  call has its own timer, and answers are matched by id, in whatever order they come.
+  It is a `GenServer` that never waits for the worker, but when it is stopped. It moves frames: those of calls come
+  encoded from their callers, and answers go to them as they came from the worker, found by the id that they begin with.
 
-      booting --hello--> ready --stop--> (drained, closed, killed if need be)
-         \\__________________\\--death, malformed frame--> every caller is answered, then it exits
+      (delayed) --> booting --hello--> ready --stop--> (drained, closed, killed if need be)
+                       \\_________________\\--death, silence, malformed frame--> every caller is answered, then it exits
 
-  An unexpected end exits with the `PortWorker.Error` as its reason, so that the supervisor starts a new worker.
+  What it holds is bounded: the calls that the worker has by `:max_in_flight`, those that wait to be sent by
+  `:max_queue`, and what the worker says unasked by a rate past which it is ended.
+
+  An unexpected end exits with the `PortWorker.Error` as its reason, so that the supervisor starts a new worker. Where
+  one life after another is short, the next ones boot later: see `:backoff_min` of `PortWorker.start_link/1`.
+
   Use `PortWorker` to talk to it.
   """
 
@@ -16,13 +21,31 @@ defmodule PortWorker.Connection do
 
   require Logger
 
-  alias PortWorker.{Atoms, Calls, Error, Options, OSProcess, Protocol}
+  alias PortWorker.{Atoms, Backoff, Error, Flood, Flow, Liveness, Options, OSProcess, Pipe, Protocol, Stderr}
+  alias PortWorker.Calls.Entry
+  alias PortWorker.Telemetry
 
-  # How soon a cancel that met a full pipe is tried again.
-  @cancel_retry_ms 50
+  # How long a worker has to be ready for its end not to be one of a row.
+  @settle_ms 5_000
+  # The protocol's own limit, which holds for the hello, that tells the worker's.
+  @max_frame_bytes 16_777_216
 
-  @derive {Inspect, only: [:os_pid, :phase]}
-  defstruct [:options, :port, :os_pid, :guard, :limits, :boot_timer, phase: :booting, calls: Calls.new()]
+  @derive {Inspect, only: [:server, :os_pid, :phase]}
+  defstruct [
+    :options,
+    :server,
+    :flow,
+    :liveness,
+    :port,
+    :os_pid,
+    :guard,
+    :stderr,
+    :facts,
+    :boot_timer,
+    :since,
+    phase: :booting,
+    max_frame_bytes: @max_frame_bytes
+  ]
 
   @doc "Starts a connection from validated options; the worker boots after this has returned."
   @spec start_link(Options.t()) :: GenServer.on_start()
@@ -34,52 +57,64 @@ defmodule PortWorker.Connection do
   def init(options) do
     # So that terminate/2 runs when a supervisor stops this process.
     Process.flag(:trap_exit, true)
+    # What callers and the worker say at once is not copied by each collection of garbage.
+    Process.flag(:message_queue_data, :off_heap)
     :ok = Atoms.load()
-    {:ok, %__MODULE__{options: options}, {:continue, :boot}}
+    server = options.name || self()
+    Logger.metadata(port_worker: server)
+
+    state = %__MODULE__{
+      options: options,
+      server: server,
+      flow: Flow.new(server, options),
+      liveness: Liveness.new(options.hang_after)
+    }
+
+    {:ok, state, {:continue, :boot}}
   end
 
   @impl true
   def handle_continue(:boot, %{options: options} = state) do
-    port = open_port(options)
+    case Backoff.begin_life(options.backoff, {options.backoff_min, options.backoff_max}) do
+      0 ->
+        boot(state)
 
-    case Port.info(port, :os_pid) do
-      {:os_pid, os_pid} ->
-        guard = OSProcess.guard(os_pid, options.kill_after)
-        timer = Process.send_after(self(), :boot_timeout, options.boot_timeout)
-        {:noreply, %{state | port: port, os_pid: os_pid, guard: guard, boot_timer: timer}}
-
-      nil ->
-        # It is gone already; its exit status is in the mailbox.
-        {:noreply, %{state | port: port}}
+      delay ->
+        Logger.warning("the worker ended soon after its start again and again: it boots in #{delay} ms")
+        Process.send_after(self(), :boot, delay)
+        {:noreply, %{state | phase: :delayed}}
     end
-  rescue
-    error in ErlangError ->
-      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{inspect(error.original)}"))
   end
 
   @impl true
-  def handle_cast({:call, caller, reply_to, key, request}, state) do
-    limit = in_flight_limit(state)
-
-    if Calls.size(state.calls) < limit do
-      {:noreply, accept(state, caller, reply_to, key, request)}
-    else
-      answer(reply_to, {:error, overloaded("#{limit} calls are in flight already", state)})
-      {:noreply, state}
-    end
+  def handle_call(:info, _from, state) do
+    info = state |> Map.take([:phase, :os_pid, :facts]) |> Map.merge(Flow.info(state.flow))
+    {:reply, info, state}
   end
 
-  def handle_cast({:cancel, key}, state) do
-    error = Error.new(:cancelled, "the call was cancelled")
-    {:noreply, abandon(state, Calls.id_by_key(state.calls, key), error)}
+  @impl true
+  def handle_cast({:call, _owner, %Entry{body: :ready, reply_to: reply_to}}, %{phase: :ready} = state) do
+    send(reply_to, {reply_to, :answer, {:ok, state.facts}})
+    {:noreply, state}
+  end
+
+  def handle_cast({:call, owner, %Entry{} = entry}, state),
+    do: {:noreply, %{state | flow: Flow.call(state.flow, owner, entry)}}
+
+  def handle_cast({:cancel, key}, state), do: {:noreply, %{state | flow: Flow.cancel(state.flow, key)}}
+
+  # A caller found that its answer cannot be read.
+  def handle_cast({:malformed, frame}, state) do
+    case Protocol.decode(frame) do
+      {:error, error} -> fail(state, error)
+      {:ok, _message} -> {:noreply, state}
+    end
   end
 
   @impl true
   def handle_info({port, {:data, frame}}, %{port: port} = state) do
-    with {:ok, message} <- Protocol.decode(frame),
-         {:ok, state} <- receive_message(message, state) do
-      {:noreply, state}
-    else
+    case receive_frame(frame, state) do
+      {:ok, state} -> {:noreply, state}
       {:error, error} -> fail(state, error)
     end
   end
@@ -91,169 +126,156 @@ defmodule PortWorker.Connection do
   def handle_info({:EXIT, pid, reason}, state) when is_pid(pid), do: {:stop, reason, state}
   def handle_info({:EXIT, _port, _reason}, state), do: {:noreply, state}
 
-  def handle_info({:deadline, id}, state) do
-    {:noreply, abandon(state, id, Error.new(:deadline_exceeded, "the call was not answered in time"))}
-  end
+  def handle_info({{:owner, id}, _monitor, :process, _pid, _reason}, state),
+    do: {:noreply, %{state | flow: Flow.owner_gone(state.flow, id)}}
 
-  def handle_info({:DOWN, monitor, :process, _pid, _reason}, state) do
-    {:noreply, abandon(state, Calls.id_by_monitor(state.calls, monitor), nil)}
-  end
+  def handle_info(:retry, state), do: {:noreply, %{state | flow: Flow.retry(state.flow)}}
 
-  def handle_info({:cancel_again, id}, state), do: {:noreply, cancel_in_worker(state, id)}
+  def handle_info(:boot, %{phase: :delayed} = state), do: boot(%{state | phase: :booting})
+
+  def handle_info({:stderr, pid, path}, %{stderr: {pid, _monitor}} = state), do: spawn_worker(state, path)
+
+  # A worker may close its stderr. Where nobody reads it any more, the worker would wait for ever to write.
+  def handle_info({:DOWN, monitor, :process, _pid, :normal}, %{stderr: {_, monitor}} = state),
+    do: {:noreply, %{state | stderr: nil}}
+
+  def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
+    do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
 
   def handle_info(:boot_timeout, %{phase: :booting, options: options} = state) do
     message = "the worker did not say hello within #{options.boot_timeout} ms"
     fail(state, Error.new(:boot_timeout, message, %{"boot_timeout" => options.boot_timeout}))
   end
 
+  def handle_info(:settled, state) do
+    Backoff.settle(state.options.backoff)
+    {:noreply, state}
+  end
+
+  def handle_info(:probe, state) do
+    {liveness, flow} = Liveness.probe(state.liveness, state.flow)
+    {:noreply, %{state | liveness: liveness, flow: flow}}
+  end
+
+  def handle_info({:hung, id}, %{liveness: %{id: id}} = state), do: fail(state, Liveness.hung(state.liveness))
   def handle_info(_late, state), do: {:noreply, state}
 
   @impl true
   def terminate(reason, %{phase: phase} = state) do
     orderly? = reason in [:normal, :shutdown] or match?({:shutdown, _}, reason)
+    if orderly?, do: Backoff.settle(state.options.backoff)
     state = if orderly? and phase == :ready, do: drain(state), else: state
-    state = answer_all(state, Error.new(:worker_down, "the worker is being stopped"))
+    Flow.fail(state.flow, Error.new(:worker_down, "the worker is being stopped"))
     # A worker that broke the protocol is not asked politely.
     close(state, if(orderly?, do: state.options.kill_after, else: 0))
+    Telemetry.worker_down(state.server, state.os_pid, state.since, reason)
   end
 
-  defp open_port(options) do
-    fixed = [:binary, :exit_status, :use_stdio, :hide, packet: 4]
-    cd = if options.cd, do: [cd: options.cd], else: []
-    given = [args: options.args, env: Enum.map(options.env, &variable/1)] ++ cd
-    Port.open({:spawn_executable, options.command}, fixed ++ given)
+  # The boot
+
+  defp boot(%{options: options} = state) do
+    timer = Process.send_after(self(), :boot_timeout, options.boot_timeout)
+    state = %{state | boot_timer: timer, since: System.monotonic_time()}
+
+    if options.stderr == :inherit,
+      do: spawn_worker(state, nil),
+      else: {:noreply, %{state | stderr: Stderr.start(state.server, options.stderr)}}
   end
 
-  defp variable({name, nil}), do: {String.to_charlist(name), false}
-  defp variable({name, value}), do: {String.to_charlist(name), String.to_charlist(value)}
-
-  # Calls
-
-  defp accept(state, caller, reply_to, key, {op, args, timeout}) do
-    {id, calls} = Calls.take_id(state.calls)
-
-    entry = %Calls.Entry{
-      id: id,
-      reply_to: reply_to,
-      key: key,
-      monitor: Process.monitor(caller),
-      timer: if(timeout != :infinity, do: Process.send_after(self(), {:deadline, id}, timeout)),
-      expires_at: if(timeout == :infinity, do: :infinity, else: now() + timeout),
-      request: {op, args}
-    }
-
-    state = %{state | calls: Calls.put(calls, entry)}
-    if state.phase == :ready, do: send_call(state, entry), else: state
-  end
-
-  defp send_call(state, %{request: {op, args}} = entry) do
-    with {:ok, frame} <- Protocol.encode_call(entry.id, op, args, time_left(entry.expires_at)),
-         :ok <- check_size(frame, state.limits.max_frame_bytes),
-         :ok <- write(state, frame) do
-      %{state | calls: Calls.put(state.calls, %{entry | request: nil})}
-    else
-      {:error, error} -> finish(state, entry.id, {:error, error})
-    end
-  end
-
-  defp check_size(frame, limit) when byte_size(frame) <= limit, do: :ok
-
-  defp check_size(frame, limit) do
-    message = "expected a call of at most #{limit} bytes, got: #{byte_size(frame)}"
-    {:error, Error.new(:frame_too_large, message, %{"limit" => limit, "got" => byte_size(frame)})}
-  end
-
-  defp write(state, frame) do
-    if Port.command(state.port, frame, [:nosuspend]),
-      do: :ok,
-      else: {:error, overloaded("the worker's pipe is full", state)}
+  defp spawn_worker(state, stderr) do
+    port = Pipe.open(state.options, stderr)
+    # Where there is no pid the worker is gone already; its exit status is in the mailbox.
+    os_pid = Pipe.os_pid(port)
+    Logger.metadata(os_pid: os_pid)
+    guard = if os_pid, do: OSProcess.guard(os_pid, state.options.kill_after)
+    {:noreply, %{state | port: port, os_pid: os_pid, guard: guard}}
   rescue
-    # The Port has closed; what it says of it is in the mailbox.
-    ArgumentError -> {:error, Error.new(:worker_down, "the worker is gone")}
+    error in ErlangError ->
+      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{inspect(error.original)}"))
   end
 
-  defp overloaded(message, state) do
-    Error.new(:overloaded, message, %{"in_flight" => Calls.size(state.calls)})
-  end
-
-  # Forgets a call and answers its caller.
-  defp finish(state, id, result) do
-    {entry, calls} = Calls.pop(state.calls, id)
-    if entry, do: release(entry, result)
-    %{state | calls: calls}
-  end
-
-  defp release(entry, result) do
-    if entry.timer, do: Process.cancel_timer(entry.timer)
-    Process.demonitor(entry.monitor, [:flush])
-    answer(entry.reply_to, result)
-  end
-
-  defp answer(reply_to, result), do: send(reply_to, {reply_to, :answer, result})
-
-  # Gives a call up before the worker has answered it: its caller is told, and so is the worker.
-  defp abandon(state, id, error) do
-    case Calls.fetch(state.calls, id) do
-      {:ok, %{request: nil}} -> state |> finish(id, {:error, error}) |> cancel_in_worker(id)
-      {:ok, _never_sent} -> finish(state, id, {:error, error})
-      :error -> state
-    end
-  end
-
-  defp cancel_in_worker(state, id) do
-    case write(state, Protocol.encode_cancel(id)) do
-      {:error, %{code: :overloaded}} -> Process.send_after(self(), {:cancel_again, id}, @cancel_retry_ms)
-      _written_or_gone -> :ok
-    end
-
-    state
-  end
-
-  # Messages
-
-  defp receive_message({:hello, hello}, %{phase: :booting} = state) do
-    with :ok <- Protocol.check_hello(hello), do: {:ok, ready(state, hello.limits)}
-  end
-
-  defp receive_message(message, %{phase: :booting}), do: Protocol.malformed("a hello first", message)
-  defp receive_message({:hello, _} = message, _state), do: Protocol.malformed("one hello only", message)
-
-  defp receive_message({:event, kind, event}, state) do
-    Logger.debug(fn -> "worker #{state.os_pid}: #{kind} #{inspect(event)}" end)
-    {:ok, state}
-  end
-
-  defp receive_message({:error, nil, error}, state) do
-    Logger.error("worker #{state.os_pid} could not read a frame: #{error.code}: #{error.message}")
-    {:ok, state}
-  end
-
-  defp receive_message({_kind, id, _payload} = message, state) do
-    # Late answers to calls that were given up are to be expected; those to calls never made are not.
-    if Calls.issued?(state.calls, id),
-      do: {:ok, deliver(message, state)},
-      else: Protocol.malformed("an answer to a call that was made", message)
-  end
-
-  defp ready(state, limits) do
+  defp ready(state, %{limits: limits} = hello) do
+    Stderr.release(state.stderr)
     Process.cancel_timer(state.boot_timer)
-    state = %{state | phase: :ready, limits: limits}
+    Process.send_after(self(), :settled, @settle_ms)
+    Telemetry.worker_ready(state.server, state.os_pid, state.since, hello)
 
-    Enum.reduce(Calls.ids(state.calls), state, fn id, state ->
-      {:ok, entry} = Calls.fetch(state.calls, id)
-      send_call(state, entry)
-    end)
+    %{
+      state
+      | phase: :ready,
+        facts: hello,
+        since: System.monotonic_time(),
+        max_frame_bytes: limits.max_frame_bytes,
+        liveness: Liveness.rest(state.liveness),
+        flow: Flow.open(state.flow, state.port, limits, hello)
+    }
   end
 
-  defp deliver({:progress, id, progress}, state) do
-    with {:ok, entry} <- Calls.fetch(state.calls, id) do
-      send(entry.reply_to, {entry.reply_to, :progress, progress})
+  # Frames of the worker
+
+  defp receive_frame(frame, %{max_frame_bytes: limit}) when byte_size(frame) > limit do
+    Protocol.malformed("a frame of at most #{limit} bytes", {:bytes, byte_size(frame)})
+  end
+
+  defp receive_frame(frame, %{phase: :ready} = state) do
+    case Protocol.peek(frame) do
+      {:progress, id} -> in_flow(state, &Flow.progress(&1, id, frame))
+      {_ok_or_error, id} -> answered(state, id, frame)
+      :other -> with {:ok, message} <- Protocol.decode(frame), do: receive_message(message, frame, state)
     end
-
-    state
   end
 
-  defp deliver({kind, id, payload}, state) when kind in [:ok, :error], do: finish(state, id, {kind, payload})
+  defp receive_frame(frame, state) do
+    with {:ok, message} <- Protocol.decode(frame), do: receive_hello(message, state)
+  end
+
+  defp receive_hello({:hello, hello}, state) do
+    with :ok <- Protocol.check_hello(hello), do: {:ok, ready(state, hello)}
+  end
+
+  defp receive_hello(message, _state), do: Protocol.malformed("a hello first", message)
+
+  defp receive_message({:event, kind, facts}, frame, state) do
+    with {:ok, state} <- in_flow(state, &Flow.unasked(&1, frame)), do: {:ok, event(state, kind, facts)}
+  end
+
+  defp receive_message({:error, nil, error}, frame, state) do
+    with {:ok, state} <- in_flow(state, &Flow.unasked(&1, frame)) do
+      log(state, :error, "the worker could not read a frame: #{error.code}: #{error.message}", [])
+      {:ok, state}
+    end
+  end
+
+  defp receive_message({:hello, _} = message, _, _state), do: Protocol.malformed("one hello only", message)
+  defp receive_message({:progress, id, _}, frame, state), do: in_flow(state, &Flow.progress(&1, id, frame))
+  defp receive_message({_ok_or_error, id, _payload}, frame, state), do: answered(state, id, frame)
+
+  defp answered(%{liveness: %{id: id}} = state, id, frame) do
+    with {:ok, _pong} <- Protocol.decode(frame), do: {:ok, %{state | liveness: Liveness.rest(state.liveness)}}
+  end
+
+  defp answered(state, id, frame), do: in_flow(state, &Flow.answered(&1, id, frame))
+
+  defp in_flow(state, fun) do
+    with {:ok, flow} <- fun.(state.flow), do: {:ok, %{state | flow: flow}}
+  end
+
+  defp event(state, kind, facts) do
+    log(state, level(kind), "worker #{state.os_pid}: #{kind} #{inspect(facts)}", event: kind)
+    if kind == :model_activated, do: activated(state, facts), else: state
+  end
+
+  defp activated(state, model) do
+    Telemetry.model_activated(state.server, model)
+    put_in(state.facts[:model], model)
+  end
+
+  defp level(:model_damaged), do: :warning
+  defp level(kind) when kind in [:model_activated, :draining], do: :info
+  defp level(_later_kind), do: :debug
+
+  defp log(state, level, message, metadata),
+    do: if(Flood.few?(state.flow.flood), do: Logger.log(level, message, metadata))
 
   # The end
 
@@ -272,57 +294,41 @@ defmodule PortWorker.Connection do
   defp died(_state, status) when status > 128, do: "was killed by signal #{status - 128}"
   defp died(_state, status), do: "exited with status #{status}"
 
-  defp fail(state, error), do: {:stop, error, answer_all(state, error)}
+  defp fail(state, error), do: {:stop, error, %{state | flow: Flow.fail(state.flow, error)}}
 
-  defp answer_all(state, error) do
-    Enum.reduce(Calls.ids(state.calls), state, &finish(&2, &1, {:error, error}))
-  end
-
-  # Lets what is in flight finish, for `drain_timeout` at most.
+  # Lets what is in flight finish, for `drain_timeout` at most. Only what has to do with that is received: new calls stay
+  # in the mailbox, and are told when this process is gone.
   defp drain(state) do
     timer = Process.send_after(self(), :drained, state.options.drain_timeout)
-    state = await_empty(state)
+    state = await_idle(state)
     Process.cancel_timer(timer)
     state
   end
 
-  defp await_empty(%{port: port} = state) do
-    if Calls.size(state.calls) == 0 do
+  defp await_idle(%{port: port} = state) do
+    if Flow.idle?(state.flow) do
       state
     else
       receive do
         :drained -> state
-        {^port, _data_or_exit} = message -> await_empty_after(message, state)
-        {:deadline, _id} = message -> await_empty_after(message, state)
-        {:DOWN, _monitor, :process, _pid, _reason} = message -> await_empty_after(message, state)
+        {^port, _data_or_exit} = message -> message |> handle_info(state) |> await_idle_unless_over()
+        {:EXIT, ^port, _reason} = message -> message |> handle_info(state) |> await_idle_unless_over()
+        {{:owner, _}, _, _, _, _} = message -> message |> handle_info(state) |> await_idle_unless_over()
+        :retry -> :retry |> handle_info(state) |> await_idle_unless_over()
+        {:"$gen_cast", {:cancel, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
+        {:"$gen_cast", {:malformed, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
       end
     end
   end
 
-  defp await_empty_after(message, state) do
-    case handle_info(message, state) do
-      {:noreply, state} -> await_empty(state)
-      {:stop, _error, state} -> state
-    end
-  end
+  defp await_idle_unless_over({:noreply, state}), do: await_idle(state)
+  defp await_idle_unless_over({:stop, _error, state}), do: state
 
   defp close(%{port: nil}, _grace), do: :ok
 
   defp close(state, grace) do
-    Port.close(state.port)
-    OSProcess.reap(state.guard, grace)
-  rescue
-    # The Port closed by itself in the meantime; the process still has to go.
-    ArgumentError -> if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
+    Pipe.close(state.port)
+    # Even where the Port had closed by itself the process has to go.
+    if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
   end
-
-  defp in_flight_limit(%{limits: nil, options: options}), do: options.max_in_flight
-
-  defp in_flight_limit(%{limits: limits, options: options}),
-    do: min(options.max_in_flight, limits.max_in_flight)
-
-  defp time_left(:infinity), do: :infinity
-  defp time_left(expires_at), do: max(expires_at - now(), 0)
-
-  defp now, do: System.monotonic_time(:millisecond)
 end

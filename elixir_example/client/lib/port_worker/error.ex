@@ -13,12 +13,15 @@ defmodule PortWorker.Error do
   | code | meaning | retryable? |
   |---|---|---|
   | `:worker_down` | the worker is not running, or died before it answered | yes |
+  | `:worker_hung` | the worker answered no ping for `:hang_after`; it was killed | yes |
+  | `:flooded` | the worker said more unasked than its host can take; it was killed | yes |
   | `:boot_timeout` | the worker did not say hello within `:boot_timeout` | yes |
   | `:malformed_frame` | the worker sent what the protocol does not allow; it was killed | yes |
   | `:unsupported_protocol` | the worker speaks another version of the protocol; it was killed | no |
-  | `:overloaded` | `:max_in_flight` calls are unanswered, or the worker's pipe is full | yes |
+  | `:overloaded` | `:max_in_flight` calls are unanswered, or the worker's pipe is full, and `:max_queue` calls wait | yes |
   | `:deadline_exceeded` | the call's `timeout:` passed; it was cancelled in the worker | yes |
-  | `:cancelled` | `PortWorker.cancel/2` was called | no |
+  | `:cancelled` | `PortWorker.cancel/2` was called, or the process that a training belongs to has ended | no |
+  | `:progress_failed` | the progress function of `PortWorker.retrain_async/2` raised; the training was cancelled | no |
   | `:frame_too_large` | the call is larger than the worker accepts | no |
   | `:invalid_argument` | an argument is of a type that the wire cannot carry | no |
   """
@@ -33,7 +36,7 @@ defmodule PortWorker.Error do
           details: %{optional(String.t()) => term()}
         }
 
-  @retryable ~w(worker_down boot_timeout malformed_frame overloaded deadline_exceeded)a
+  @retryable ~w(worker_down worker_hung flooded boot_timeout malformed_frame overloaded deadline_exceeded)a
 
   @doc """
   An error of the client's own.

@@ -7,26 +7,45 @@ defmodule PortWorker.Options do
     args: [],
     env: [],
     cd: nil,
+    stderr: :inherit,
     name: nil,
     max_in_flight: 64,
+    max_queue: 1_000,
     boot_timeout: 30_000,
+    hang_after: 30_000,
     drain_timeout: 1_000,
-    kill_after: 2_000
+    kill_after: 2_000,
+    backoff_min: 1_000,
+    backoff_max: 30_000
   ]
 
+  # What `PortWorker.child_spec/1` adds.
+  @internal [backoff: nil]
+
+  @stderr [:inherit, :emergency, :alert, :critical, :error, :warning, :notice, :info, :debug]
+
+  # Those that may be 0.
+  @times [:drain_timeout, :kill_after, :backoff_min, :backoff_max]
+
   @enforce_keys Keyword.keys(@defaults)
-  defstruct @defaults
+  defstruct @defaults ++ @internal
 
   @type t :: %__MODULE__{
           command: Path.t(),
           args: [String.t()],
           env: [{String.t(), String.t() | nil}],
           cd: Path.t() | nil,
+          stderr: :inherit | Logger.level(),
           name: GenServer.name() | nil,
           max_in_flight: pos_integer(),
+          max_queue: non_neg_integer(),
           boot_timeout: pos_integer(),
+          hang_after: pos_integer() | :infinity,
           drain_timeout: non_neg_integer(),
-          kill_after: non_neg_integer()
+          kill_after: non_neg_integer(),
+          backoff_min: non_neg_integer(),
+          backoff_max: non_neg_integer(),
+          backoff: PortWorker.Backoff.t() | nil
         }
 
   @spec validate!(keyword()) :: t()
@@ -44,7 +63,7 @@ defmodule PortWorker.Options do
   end
 
   defp known!(options) do
-    case Keyword.keys(options) -- Keyword.keys(@defaults) do
+    case Keyword.keys(options) -- Keyword.keys(@defaults ++ @internal) do
       [] -> options
       [key | _] -> fail!("unknown option #{inspect(key)}, expected one of: #{names()}")
     end
@@ -64,11 +83,14 @@ defmodule PortWorker.Options do
   defp valid?(:args, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
   defp valid?(:env, value), do: (is_list(value) or is_map(value)) and Enum.all?(value, &variable?/1)
   defp valid?(:cd, value), do: is_nil(value) or (is_binary(value) and File.dir?(value))
+  defp valid?(:stderr, value), do: value in @stderr
   defp valid?(:name, nil), do: true
   defp valid?(:name, {:global, _name}), do: true
   defp valid?(:name, {:via, module, _name}), do: is_atom(module)
   defp valid?(:name, value), do: is_atom(value)
-  defp valid?(key, value) when key in [:drain_timeout, :kill_after], do: is_integer(value) and value >= 0
+  defp valid?(:backoff, value), do: is_reference(value) or is_nil(value)
+  defp valid?(:hang_after, :infinity), do: true
+  defp valid?(key, value) when key in @times or key == :max_queue, do: is_integer(value) and value >= 0
   defp valid?(_count, value), do: is_integer(value) and value > 0
 
   defp variable?({name, value}), do: is_binary(name) and (is_binary(value) or is_nil(value))
@@ -78,8 +100,12 @@ defmodule PortWorker.Options do
   defp expected(:args), do: "a list of strings"
   defp expected(:env), do: "a map or list of names to strings, or to nil to unset one"
   defp expected(:cd), do: "a folder that exists"
+  defp expected(:stderr), do: ":inherit or a level of Logger"
   defp expected(:name), do: "an atom, {:global, term} or {:via, module, term}"
-  defp expected(key) when key in [:drain_timeout, :kill_after], do: "a non-negative integer (milliseconds)"
+  defp expected(:backoff), do: "what PortWorker.child_spec/1 made"
+  defp expected(:hang_after), do: "a positive integer (milliseconds) or :infinity"
+  defp expected(:max_queue), do: "a non-negative integer"
+  defp expected(key) when key in @times, do: "a non-negative integer (milliseconds)"
   defp expected(_count), do: "a positive integer"
 
   @spec fail!(String.t()) :: no_return()

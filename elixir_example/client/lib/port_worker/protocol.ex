@@ -6,16 +6,21 @@ defmodule PortWorker.Protocol do
   is the reference.
   """
 
-  alias PortWorker.Error
+  alias PortWorker.{Atoms, Error}
 
   @version 1
   # The atoms that arguments take.
   @choices ~w(pairs columns cosine dot full incremental warm gated force never)a
 
+  # The most terms of one frame.
+  @max_terms 32_768
+
   @int64_min -0x8000_0000_0000_0000
   @int64_max 0x7FFF_FFFF_FFFF_FFFF
 
   @type id :: non_neg_integer()
+  @typedoc "The encoded op and arguments of a call."
+  @type body :: binary()
   @type message ::
           {:hello, map()}
           | {:ok, id(), term()}
@@ -43,11 +48,62 @@ defmodule PortWorker.Protocol do
   """
   @spec encode_call(id(), atom(), %{atom() => term()}, timeout()) :: {:ok, binary()} | {:error, Error.t()}
   def encode_call(id, op, args, deadline) do
+    with {:ok, body} <- encode_body(op, args),
+         do: {:ok, id |> call_frame(body, deadline) |> IO.iodata_to_binary()}
+  end
+
+  @doc """
+  Encodes what of a call its caller knows, the op and the arguments: all but the id and the deadline.
+
+  A caller does this by itself. However much it says, the connection then handles one binary, which is not copied.
+  """
+  @spec encode_body(atom(), %{atom() => term()}) :: {:ok, body()} | {:error, Error.t()}
+  def encode_body(op, args) do
     case Enum.find(args, fn {_key, value} -> not portable?(value) end) do
-      nil -> {:ok, :erlang.term_to_binary({:call, id, op, args, deadline})}
-      {key, value} -> {:error, not_portable(key, value)}
+      nil ->
+        # The version and the tag of a tuple of two, whose elements become the third and fourth of the call.
+        <<131, 104, 2, body::binary>> = :erlang.term_to_binary({op, args}, minor_version: 2)
+        check_terms(body, args)
+
+      {key, value} ->
+        {:error, not_portable(key, value)}
     end
   end
+
+  # A worker cannot say whose call it was that had too many terms, so it is told here. A term is a byte at least.
+  defp check_terms(body, _args) when byte_size(body) <= @max_terms, do: {:ok, body}
+
+  defp check_terms(body, args) do
+    # The call itself, and its elements.
+    case 6 + elements(args) do
+      terms when terms <= @max_terms ->
+        {:ok, body}
+
+      terms ->
+        message =
+          "expected arguments of at most #{@max_terms} terms (many ids are three as a column), got: #{terms}"
+
+        {:error, Error.new(:invalid_argument, message, %{"limit" => @max_terms, "got" => terms})}
+    end
+  end
+
+  defp elements(map) when is_map(map),
+    do: Enum.reduce(map, 0, fn {_key, value}, sum -> sum + 2 + elements(value) end)
+
+  defp elements(list) when is_list(list), do: Enum.reduce(list, 0, &(&2 + 1 + elements(&1)))
+  defp elements(tuple) when is_tuple(tuple), do: tuple |> Tuple.to_list() |> elements()
+  defp elements(_scalar), do: 0
+
+  @doc """
+  The frame of a call, made around its body.
+
+      iex> {:ok, body} = PortWorker.Protocol.encode_body(:ping, %{})
+      iex> 7 |> PortWorker.Protocol.call_frame(body, :infinity) |> IO.iodata_to_binary() |> :erlang.binary_to_term()
+      {:call, 7, :ping, %{}, :infinity}
+  """
+  @spec call_frame(id(), body(), timeout()) :: iodata()
+  def call_frame(id, body, deadline),
+    do: [<<131, 104, 5, 119, 4, "call">>, integer(id), body | deadline(deadline)]
 
   @doc """
   Encodes the cancelling of a call.
@@ -57,6 +113,32 @@ defmodule PortWorker.Protocol do
   """
   @spec encode_cancel(id()) :: binary()
   def encode_cancel(id), do: :erlang.term_to_binary({:cancel, id})
+
+  @doc """
+  Which call a frame is about, and whether it is its end, without decoding what it carries.
+
+  That is for whoever made the call to do. `:other` is what is no answer, or is not written as a worker writes one: it
+  has to be decoded to tell.
+
+      iex> PortWorker.Protocol.peek(<<131, 104, 3, 119, 2, "ok", 97, 7, 119, 4, "pong">>)
+      {:ok, 7}
+
+      iex> PortWorker.Protocol.peek("garbage")
+      :other
+  """
+  @spec peek(binary()) :: {:ok | :error | :progress, id()} | :other
+  def peek(<<131, 104, 3, 119, 2, "ok", rest::binary>>), do: peek_id(:ok, rest)
+  def peek(<<131, 104, 3, 119, 5, "error", rest::binary>>), do: peek_id(:error, rest)
+  def peek(<<131, 104, 3, 119, 8, "progress", rest::binary>>), do: peek_id(:progress, rest)
+  def peek(_frame), do: :other
+
+  defp peek_id(kind, <<97, id, _rest::binary>>), do: {kind, id}
+  defp peek_id(kind, <<98, 0::1, id::31, _rest::binary>>), do: {kind, id}
+
+  defp peek_id(kind, <<110, size, 0, id::little-size(size)-unit(8), _rest::binary>>) when size <= 8,
+    do: {kind, id}
+
+  defp peek_id(_kind, _rest), do: :other
 
   @doc """
   Decodes one frame from the worker, without ever making an atom.
@@ -70,6 +152,9 @@ defmodule PortWorker.Protocol do
   """
   @spec decode(binary()) :: {:ok, message()} | {:error, Error.t()}
   def decode(frame) do
+    # A caller on another node may be the first to decode anything there.
+    :ok = Atoms.load()
+
     with {:ok, term} <- decode_term(frame) do
       case message(term) do
         nil -> malformed("a message of the protocol", term)
@@ -107,6 +192,15 @@ defmodule PortWorker.Protocol do
     found = inspect(found, limit: 8, printable_limit: 120)
     {:error, Error.new(:malformed_frame, "expected #{expected} from the worker, got: #{found}")}
   end
+
+  defp integer(value) when value in 0..255, do: <<97, value>>
+  defp integer(value) when value in 256..0x7FFF_FFFF, do: <<98, value::32>>
+
+  defp integer(value),
+    do: binary_part(:erlang.term_to_binary(value), 1, 3 + byte_size(:binary.encode_unsigned(value)))
+
+  defp deadline(:infinity), do: <<119, 8, "infinity">>
+  defp deadline(ms), do: integer(ms)
 
   # A compressed term (tag 80) may inflate a thousandfold; no worker sends one.
   defp decode_term(<<131, 80, _rest::binary>>), do: malformed("an uncompressed term", :compressed)

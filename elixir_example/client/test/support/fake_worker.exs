@@ -139,7 +139,8 @@ defmodule FakeWorker do
   end
 
   defp compressed(term), do: :erlang.term_to_binary(term, [:compressed])
-  defp send_term(port, term), do: Port.command(port, :erlang.term_to_binary(term))
+  # As a worker writes terms, whatever the release.
+  defp send_term(port, term), do: Port.command(port, :erlang.term_to_binary(term, minor_version: 2))
 
   # Past the Port that frames, as a library would.
   defp print(text) do

@@ -1,0 +1,63 @@
+defmodule PortWorker.Lease.Options do
+  @moduledoc false
+  # The options of `PortWorker.Lease.start_link/1`. What concerns the place where the worker runs is checked there.
+
+  @own [:name, :placement, :place_timeout, :backoff_min, :backoff_max]
+  @defaults [place_timeout: 60_000, backoff_min: 100, backoff_max: 5_000]
+
+  @enforce_keys @own ++ [:worker, :shutdown]
+  defstruct @enforce_keys
+
+  @type t :: %__MODULE__{
+          name: atom(),
+          placement: {module(), config :: term()},
+          place_timeout: pos_integer(),
+          backoff_min: pos_integer(),
+          backoff_max: pos_integer(),
+          worker: keyword(),
+          shutdown: pos_integer()
+        }
+
+  @spec validate!(keyword()) :: t()
+  def validate!(options) do
+    if not Keyword.keyword?(options),
+      do: fail!("expected options to be a keyword list, got: #{inspect(options)}")
+
+    {own, worker} = @defaults |> Keyword.merge(options) |> Keyword.split(@own)
+    for key <- @own, do: check!(key, own[key])
+    {module, placement} = own[:placement]
+    shutdown = worker |> Keyword.drop([:command, :cd]) |> Keyword.put(:command, "/bin/sh") |> shutdown()
+
+    struct!(
+      __MODULE__,
+      [worker: worker, shutdown: shutdown] ++
+        Keyword.put(own, :placement, {module, module.validate!(placement)})
+    )
+  end
+
+  # Raises where an option is mistaken that does not depend on the place.
+  defp shutdown(worker), do: PortWorker.child_spec(worker).shutdown
+
+  defp check!(key, value) do
+    if not valid?(key, value),
+      do: fail!("expected #{inspect(key)} to be #{expected(key)}, got: #{inspect(value)}")
+  end
+
+  defp valid?(:name, value), do: is_atom(value) and value != nil
+
+  defp valid?(:placement, {module, options}),
+    do: is_atom(module) and Keyword.keyword?(options) and Code.ensure_loaded?(module) and exports?(module)
+
+  defp valid?(:placement, _other), do: false
+  defp valid?(_milliseconds, value), do: is_integer(value) and value > 0
+
+  defp exports?(module),
+    do: function_exported?(module, :validate!, 1) and function_exported?(module, :place, 3)
+
+  defp expected(:name), do: "an atom"
+  defp expected(:placement), do: "a module that is a PortWorker.Lease.Placement, with its options"
+  defp expected(_milliseconds), do: "a positive integer (milliseconds)"
+
+  @spec fail!(String.t()) :: no_return()
+  defp fail!(message), do: raise(ArgumentError, message)
+end
