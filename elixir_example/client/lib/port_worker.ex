@@ -435,21 +435,21 @@ defmodule PortWorker do
     :exit, {reason, _call} when reason == :noproc or is_struct(reason, Error) -> :ok
   end
 
-  defbang(recommend(server :: server(), user :: id(), options :: keyword()) :: recommendation())
-  defbang(recommend_many(server :: server(), users :: ids(), options :: keyword()) :: recommendations())
-  defbang(similar(server :: server(), item :: id(), options :: keyword()) :: map())
-  defbang(score(server :: server(), user :: id(), items :: ids(), options :: keyword()) :: map())
-  defbang(explain(server :: server(), user :: id(), item :: id(), options :: keyword()) :: map())
-  defbang(feedback(server :: server(), interactions :: map() | keyword(), options :: keyword()) :: map())
-  defbang(hide_items(server :: server(), items :: ids(), options :: keyword()) :: map())
-  defbang(show_items(server :: server(), items :: ids(), options :: keyword()) :: map())
-  defbang(retrain(server :: server(), options :: keyword()) :: map())
-  defbang(models(server :: server(), options :: keyword()) :: map())
-  defbang(activate(server :: server(), version :: String.t(), options :: keyword()) :: switched())
-  defbang(rollback(server :: server(), options :: keyword()) :: switched())
-  defbang(ping(server :: server(), options :: keyword()) :: :pong)
-  defbang(status(server :: server(), options :: keyword()) :: map())
-  defbang(drain(server :: server(), options :: keyword()) :: map())
+  defbang recommend(server :: server(), user :: id(), options :: keyword()) :: recommendation()
+  defbang recommend_many(server :: server(), users :: ids(), options :: keyword()) :: recommendations()
+  defbang similar(server :: server(), item :: id(), options :: keyword()) :: map()
+  defbang score(server :: server(), user :: id(), items :: ids(), options :: keyword()) :: map()
+  defbang explain(server :: server(), user :: id(), item :: id(), options :: keyword()) :: map()
+  defbang feedback(server :: server(), interactions :: map() | keyword(), options :: keyword()) :: map()
+  defbang hide_items(server :: server(), items :: ids(), options :: keyword()) :: map()
+  defbang show_items(server :: server(), items :: ids(), options :: keyword()) :: map()
+  defbang retrain(server :: server(), options :: keyword()) :: map()
+  defbang models(server :: server(), options :: keyword()) :: map()
+  defbang activate(server :: server(), version :: String.t(), options :: keyword()) :: switched()
+  defbang rollback(server :: server(), options :: keyword()) :: switched()
+  defbang ping(server :: server(), options :: keyword()) :: :pong
+  defbang status(server :: server(), options :: keyword()) :: map()
+  defbang drain(server :: server(), options :: keyword()) :: map()
 
   defp call(server, op, args, options), do: run(server, new_call(op, args, options, []))
 

@@ -82,6 +82,8 @@ defmodule PortWorker.LogTest do
       {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
       monitor = Process.monitor(server)
       {relay, _monitor} = :sys.get_state(server).stderr
+      # The pipe has no name any more once the worker is known to have it open.
+      assert eventually(fn -> pipes() == [] end)
       Process.exit(relay, :kill)
       assert_receive {:DOWN, ^monitor, :process, _pid, %Error{code: :worker_down, message: message}}, 5_000
       assert message == "the worker's stderr cannot be read: :killed"

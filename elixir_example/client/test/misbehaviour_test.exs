@@ -11,7 +11,7 @@ defmodule PortWorker.MisbehaviourTest do
 
   # A connection is some kilobytes; what a flood makes of it until it is noticed is a multiple, and no more.
   @bytes 64 * 1_048_576
-  @messages 200_000
+  @messages 100_000
 
   defp recommend(server, user, options \\ []), do: PortWorker.recommend(server, user, options)
   defp empty?(server), do: match?({:ok, %{in_flight: 0, waiting: 0}}, PortWorker.info(server))

@@ -294,7 +294,11 @@ defmodule PortWorker.Connection do
   defp died(_state, status) when status > 128, do: "was killed by signal #{status - 128}"
   defp died(_state, status), do: "exited with status #{status}"
 
-  defp fail(state, error), do: {:stop, error, %{state | flow: Flow.fail(state.flow, error)}}
+  defp fail(state, error) do
+    # First, so that a worker that floods this process does so no longer.
+    if state.port, do: Pipe.close(state.port)
+    {:stop, error, %{state | flow: Flow.fail(state.flow, error)}}
+  end
 
   # Lets what is in flight finish, for `drain_timeout` at most. Only what has to do with that is received: new calls stay
   # in the mailbox, and are told when this process is gone.

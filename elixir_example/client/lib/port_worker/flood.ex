@@ -7,6 +7,7 @@ defmodule PortWorker.Flood do
   @window_ms 1_000
   @frames 5_000
   @logged 20
+  @many 500
   @bytes 64 * 1_048_576
 
   defstruct since: 0, frames: 0, bytes: 0
@@ -16,6 +17,10 @@ defmodule PortWorker.Flood do
   @doc "Whether there are so few within the second that each may be logged: a handler of logs can be slow."
   @spec few?(t()) :: boolean()
   def few?(flood), do: flood.frames <= @logged
+
+  @doc "Whether there are so many within the second that a long queue of messages is their fault."
+  @spec many?(t()) :: boolean()
+  def many?(flood), do: flood.frames > @many
 
   @doc """
   Counts a frame that came at `now`, in milliseconds.

@@ -17,6 +17,8 @@ defmodule PortWorker.Flow do
 
   # How soon a full pipe is tried again.
   @retry_ms 5
+  # How many messages may wait behind frames that came unasked.
+  @flooded_queue 10_000
 
   @enforce_keys [:server, :limit, :max_queue]
   defstruct @enforce_keys ++
@@ -313,12 +315,21 @@ defmodule PortWorker.Flow do
   @doc "Counts a frame that no call waits for."
   @spec unasked(t(), binary()) :: {:ok, t()} | {:error, Error.t()}
   def unasked(flow, frame) do
-    case Flood.count(flow.flood, byte_size(frame), now()) do
-      {:ok, flood} ->
-        {:ok, %{flow | flood: flood}}
-
+    with {:ok, flood} <- Flood.count(flow.flood, byte_size(frame), now()),
+         :ok <- check_queue(flood) do
+      {:ok, %{flow | flood: flood}}
+    else
       {:error, found} ->
         {:error, Error.new(:flooded, "expected a worker that says little unasked, got: #{found}")}
+    end
+  end
+
+  defp check_queue(flood) do
+    with true <- Flood.many?(flood),
+         {:message_queue_len, queue} when queue > @flooded_queue <- Process.info(self(), :message_queue_len) do
+      {:error, "#{flood.frames} such frames within a second, with #{queue} messages behind them"}
+    else
+      _few_or_short -> :ok
     end
   end
 
