@@ -38,7 +38,7 @@ class ExactRanking:
         """`longest_item`: the length of the longest vector, where it is known; else one pass over all of them."""
         self.items = item_vectors
         self.longest = longest(item_vectors) if longest_item is None else longest_item
-        # No more than the catalogue asks for: the first touch of a large one may take a huge page, 2 MiB, for each model.
+        # No more than the catalogue asks for: the first touch of a large one may take a huge page of 2 MiB each time.
         padded = -(-len(item_vectors) // GROUP) * GROUP
         self._buffer = np.empty(min(_SCORES_AT_ONCE, _USERS_AT_ONCE * padded), dtype=np.float32)
 
