@@ -159,6 +159,25 @@ defmodule PortWorker.GuidesTest do
     end
   end
 
+  test "a worker and a pool are started anew" do
+    block = &("upgrading.md" |> Guide.read() |> Guide.block!(&1))
+    worker = {PortWorker, Fake.options("normal", name: MyApp.Recommender)}
+    {:ok, supervisor} = Supervisor.start_link([worker], strategy: :one_for_one, name: MyApp.Supervisor)
+    before = Process.whereis(MyApp.Recommender)
+    PortWorker.await_ready!(MyApp.Recommender)
+    Code.eval_string(block.("terminate_child"))
+    assert Process.whereis(MyApp.Recommender) not in [nil, before]
+    Supervisor.stop(supervisor)
+
+    start_supervised!({Pool, Fake.options("normal", name: MyApp.Recommender, workers: 2)})
+    Pool.await_ready(MyApp.Recommender)
+    before = for %{pid: pid} <- Pool.workers(MyApp.Recommender), do: pid
+    Code.eval_string(block.("PortWorker.Pool.restart("))
+    assert [%{state: :ready, pid: first}, %{state: :ready, pid: second}] = Pool.workers(MyApp.Recommender)
+    assert first not in before and second not in before
+    "pools.md" |> Guide.read() |> Guide.block!("PortWorker.Pool.workers(") |> Code.eval_string()
+  end
+
   @tag timeout: 300_000
   test "getting-started.md, word for word but for Phoenix itself" do
     guide = Guide.read("getting-started.md")
