@@ -11,7 +11,36 @@ defmodule PortWorker.MixProject do
       # bench/ makes the load of `bin/bench --driver elixir`, which compiles it by itself; here it is checked.
       elixirc_paths: if(Mix.env() == :test, do: ["lib", "bench", "test/support"], else: ["lib"]),
       # Without dependencies on purpose: Mix then needs neither Hex nor a network.
-      deps: []
+      deps: [],
+      docs: docs()
+    ]
+  end
+
+  # What ex_doc reads, which is no dependency either.
+  defp docs do
+    [
+      main: "getting-started",
+      extras: ~w(
+        guides/getting-started.md
+        guides/deadlines-and-overload.md
+        guides/retraining.md
+        guides/pools.md
+        guides/flame.md
+        guides/upgrading.md
+      ),
+      groups_for_extras: [Guides: ~r"guides/"],
+      groups_for_modules: [
+        Calls: [PortWorker, PortWorker.Training, PortWorker.Columns, PortWorker.Error],
+        "Several workers, other machines": [
+          PortWorker.Pool,
+          PortWorker.Lease,
+          PortWorker.Lease.Flame,
+          PortWorker.Lease.Node,
+          PortWorker.Lease.Placement
+        ],
+        Observing: [PortWorker.Telemetry],
+        Wire: [PortWorker.Connection, PortWorker.Protocol, PortWorker.Atoms]
+      ]
     ]
   end
 

@@ -51,13 +51,21 @@ defmodule PortWorker do
   Events of the worker become messages of `Logger`, `:info` or `:warning`, with the metadata `port_worker` (the name or
   pid of the connection), `os_pid` and `event`. The option `:stderr` does the same with what it writes there.
   `PortWorker.Telemetry` has the events of this library.
+
+  ## Guides
+
+    * [Getting started](getting-started.md): from a Phoenix application to a recommendation on the screen
+    * [Deadlines and overload](deadlines-and-overload.md), [Retraining](retraining.md), [Upgrading](upgrading.md)
+    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine
   """
 
   import PortWorker.Bang
 
   alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
+  @typedoc "A worker's connection, or the name of a `PortWorker.Pool` or a `PortWorker.Lease`."
   @type server :: GenServer.server()
+  @typedoc "Of a user or an item: as it is in the data. A UUID's 16 bytes are the same id as its text."
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
   @typedoc "Many values in one binary, little-endian; a UUID has 16 bytes."
   @type column :: {:int64 | :float32 | :uuid | :int32 | :uint8, binary()}
@@ -68,8 +76,10 @@ defmodule PortWorker do
   @typedoc "Ids with their scores, best first: pairs, or two columns with `form: :columns`."
   @type ranking ::
           [{integer() | String.t(), float()}] | %{ids: column() | [String.t()], scores: column()}
+  @typedoc "What every call answers; none raises or exits for what becomes of the worker."
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
+  @typedoc "What `recommend/3` answers."
   @type recommendation :: %{
           items: ranking(),
           model: String.t(),

@@ -29,6 +29,7 @@ defmodule PortWorker.Error do
   @enforce_keys [:code, :message]
   defexception [:code, :message, retryable?: false, details: %{}]
 
+  @typedoc "An error, which is an exception as well: the twins of calls that end in `!` raise it."
   @type t :: %__MODULE__{
           code: atom(),
           message: String.t(),

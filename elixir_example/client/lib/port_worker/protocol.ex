@@ -18,9 +18,11 @@ defmodule PortWorker.Protocol do
   @int64_min -0x8000_0000_0000_0000
   @int64_max 0x7FFF_FFFF_FFFF_FFFF
 
+  @typedoc "Of a call, chosen by the client: unused among those in flight."
   @type id :: non_neg_integer()
   @typedoc "The encoded op and arguments of a call."
   @type body :: binary()
+  @typedoc "What a worker says."
   @type message ::
           {:hello, map()}
           | {:ok, id(), term()}
@@ -103,7 +105,7 @@ defmodule PortWorker.Protocol do
   """
   @spec call_frame(id(), body(), timeout()) :: iodata()
   def call_frame(id, body, deadline),
-    do: [<<131, 104, 5, 119, 4, "call">>, integer(id), body | deadline(deadline)]
+    do: [<<131, 104, 5, 119, 4, "call">>, integer(id), body, deadline(deadline)]
 
   @doc """
   Encodes the cancelling of a call.

@@ -129,7 +129,7 @@ defmodule FakeWorker do
   end
 
   defp recommend(user, id, args, port),
-    do: send_term(port, {:ok, id, %{items: [{user, 1.0}], exclude: args[:exclude]}})
+    do: send_term(port, {:ok, id, %{items: [{user, 1.0}], source: :model, exclude: args[:exclude]}})
 
   # The tag of a 4-tuple's-worth of nothing but {ok, Id, Atom}, spelled by hand: this node may not make the atom either.
   defp send_raw(port, id, atom) do
