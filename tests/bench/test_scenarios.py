@@ -14,7 +14,7 @@ from port_worker.bench.measured import DriverLoad, Measured, Row
 from port_worker.bench.scenarios.burst import seconds_until_calm
 from port_worker.bench.scenarios.kill import Killing, kill_times_ns
 from port_worker.bench.scenarios.malformed import kinds
-from port_worker.bench.scenarios.ramp import Step, climb, knee
+from port_worker.bench.scenarios.ramp import EASED, Step, climb, held, knee
 from port_worker.bench.scenarios.soak import slope_per_hour
 from port_worker.bench.stages import NS
 from protocol.arguments import parse_arguments
@@ -47,6 +47,12 @@ def test_a_ramp_finds_the_knee_from_any_side(knee_at: float, first: float, preci
     else:
         assert found.rate <= knee_at <= found.rate * (1 + precision) * 1.0001
     assert len(steps) < 60
+
+
+@pytest.mark.parametrize(("holds_at", "expected"), [(1000.0, 1000.0), (850.0, 1000.0 * EASED**2), (0.5, None)])
+def test_a_knee_has_to_hold_for_longer_than_a_step(holds_at: float, expected: float | None) -> None:
+    found = held(worker_of(1e9)(1000.0), worker_of(holds_at))
+    assert (None if found is None else found.rate) == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_ramp_ends_where_the_driver_is_the_limit() -> None:

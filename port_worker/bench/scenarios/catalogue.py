@@ -49,7 +49,7 @@ SCENARIOS: Mapping[str, Entry] = {
     "steady": Entry("one rate for a while", closed=True, elixir=True),
     "ramp": Entry(
         "steps of --duration seconds from --rate on, each half as high again, until --slo is breached or the worker "
-        "does not keep up; then bisected to the knee, within --precision",
+        "does not keep up; then bisected to the knee, within --precision, which has to hold for four times as long",
         {"rate": 500.0, "duration": 5.0, "warmup": 1.0, "precision": 0.05},
         {"duration": 3.0, "precision": 0.1},
         elixir=True,

@@ -1,24 +1,29 @@
-"""Rising rates until the objectives are breached, then bisection to the knee: the highest rate that meets them all.
+"""Rising rates until the objectives are breached, then bisection, and the highest rate that holds: the knee.
 
 Every step has a load of its own, after which the worker is idle again: what one step has piled up, the next does not
 pay. Besides the objectives a worker has to keep up, which short steps would hide: KEEPS_UP of what is offered is
 answered a second, up to the last answer. A rate that breaches is tried once more, and breaches if it does so again: on
-a machine that does other things too, one busy moment is no limit of the worker.
+a machine that does other things too, one busy moment is no limit of the worker. Nor is one good moment: the rate that
+was found has to hold for HOLDS_TIMES as long as a step, at the first attempt, or a lower one has to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from port_worker.bench.measured import Mark, Measured, MeasuredPhase, joined
 from port_worker.bench.phases import phase_facts
-from port_worker.bench.plan import Plan, steady_stages
+from port_worker.bench.plan import Options, Plan, steady_stages
 from port_worker.bench.scenarios.bench import Bench, Found
 from port_worker.bench.slo import observed
 
 KEEPS_UP = 0.98
+HOLDS_TIMES = 4.0
+EASED = 0.9
+"""The next rate that is to hold, as a share of one that did not."""
+
 _TIMES = 1.5
 _MOST_RATE = 1e6
 _LEAST_RATE = 1.0
@@ -43,6 +48,7 @@ class Step:
         latency = phase["latency_ms"]
         return {
             "rate": self.rate,
+            "seconds": self.measured.phases[0].scheduled_s,
             "met": self.met,
             "breached": list(self.breached),
             "rate_achieved": phase["rate_achieved"],
@@ -77,6 +83,14 @@ def knee(steps: Sequence[Step]) -> Step | None:
     )
 
 
+def held(found: Step, hold: Callable[[float], Step]) -> Step | None:
+    """The step, for longer, or one of a lower rate, that meets everything; None where none does."""
+    step = hold(found.rate)
+    while not step.met and step.rate * EASED >= _LEAST_RATE:
+        step = hold(step.rate * EASED)
+    return step if step.met else None
+
+
 def _bounds(steps: Sequence[Step]) -> tuple[float, float] | None:
     """The knee and the least rate that breaches; None while there is not one of each."""
     met = knee(steps)
@@ -89,7 +103,8 @@ def run(bench: Bench) -> Found:
     assert bench.options.rate is not None
     tried: list[Step] = []
     steps = climb(bench.options.rate, bench.own["precision"], lambda rate: _twice(bench, rate, tried))
-    found = knee(steps)
+    best = knee(steps)
+    found = None if best is None else held(best, lambda rate: _held(bench, rate, tried))
     judged = found or min(steps, key=lambda step: step.rate)
     rate = None if found is None else found.rate
     limited = judged.measured.limited or any(step.measured.driver.saturated for step in tried)
@@ -103,15 +118,21 @@ def run(bench: Bench) -> Found:
 
 def _twice(bench: Bench, rate: float, tried: list[Step]) -> Step:
     """The step, or the same again where it breaches; each is added to what was `tried`."""
-    tried.append(_step(bench, rate))
+    name = f"{rate:,.0f}/s"
+    tried.append(_step(bench, rate, bench.options, name))
     if not tried[-1].met:
-        tried.append(_step(bench, rate))
+        tried.append(_step(bench, rate, bench.options, name))
     return tried[-1]
 
 
-def _step(bench: Bench, rate: float) -> Step:
-    name = f"{rate:,.0f}/s"
-    plan = Plan(bench.options, bench.world, steady_stages(bench.options, name)).at(rate)
+def _held(bench: Bench, rate: float, tried: list[Step]) -> Step:
+    options = replace(bench.options, duration_s=HOLDS_TIMES * bench.options.duration_s)
+    tried.append(_step(bench, rate, options, f"{rate:,.0f}/s held"))
+    return tried[-1]
+
+
+def _step(bench: Bench, rate: float, options: Options, name: str) -> Step:
+    plan = Plan(options, bench.world, steady_stages(options, name)).at(rate)
     measured = bench.driver.drive(plan)
     measured.marks.insert(0, Mark(0.0, f"rate {name}"))
     phase = measured.phases[0]
