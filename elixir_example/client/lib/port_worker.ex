@@ -420,6 +420,8 @@ defmodule PortWorker do
   @doc """
   Cancels the call that was given `ref: ref`; it answers `:cancelled`. A call that is over is left alone.
 
+  A reference is of one call: where the cancel is faster than the call, that is cancelled as soon as it comes.
+
       ref = make_ref()
       training = Task.async(fn -> PortWorker.retrain(server, algorithm: "RNN4Rec", ref: ref) end)
       PortWorker.cancel(server, ref)

@@ -67,6 +67,13 @@ defmodule PortWorker.ConnectionTest do
       assert {:error, %Error{code: :cancelled}} = Task.await(training)
     end
 
+    test "is cancelled as well by what was faster than it", %{server: server} do
+      ref = make_ref()
+      assert PortWorker.cancel(server, ref) == :ok
+      assert {:error, %Error{code: :cancelled}} = PortWorker.retrain(server, ref: ref)
+      assert {:ok, _another} = PortWorker.ping(server)
+    end
+
     test "is told to cancel when a progress function raises, and the caller's mailbox stays clean", %{
       server: server
     } do

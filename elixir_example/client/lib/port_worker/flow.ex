@@ -17,12 +17,22 @@ defmodule PortWorker.Flow do
 
   # How soon a full pipe is tried again.
   @retry_ms 5
+  # How many cancels of calls that are not there are kept: a cancel from one process may overtake a call from another.
+  @kept_cancels 64
   # How many messages may wait behind frames that came unasked.
   @flooded_queue 10_000
 
   @enforce_keys [:server, :limit, :max_queue]
   defstruct @enforce_keys ++
-              [:port, :max_frame_bytes, :retry, calls: Calls.new(), control: :queue.new(), flood: %Flood{}]
+              [
+                :port,
+                :max_frame_bytes,
+                :retry,
+                calls: Calls.new(),
+                control: :queue.new(),
+                flood: %Flood{},
+                cancelled: []
+              ]
 
   # port is nil until the worker is ready.
   @type t :: %__MODULE__{
@@ -34,7 +44,8 @@ defmodule PortWorker.Flow do
           retry: reference() | nil,
           calls: Calls.t(),
           control: :queue.queue(iodata()),
-          flood: Flood.t()
+          flood: Flood.t(),
+          cancelled: [reference()]
         }
 
   @spec new(GenServer.server(), Options.t()) :: t()
@@ -83,17 +94,20 @@ defmodule PortWorker.Flow do
     entry = %{entry | expires_at: expires_at(entry.expires_at)}
 
     cond do
+      entry.key in flow.cancelled -> refuse_cancelled(flow, entry)
       sendable?(flow) -> send_new(flow, owner, entry)
       room?(flow) -> wait(flow, owner, entry)
       true -> refuse(flow, entry)
     end
   end
 
-  @doc "Gives up the call that has this key, if it is not over."
+  @doc "Gives up the call that has this key, or that comes with it next. One that is over is left alone."
   @spec cancel(t(), reference()) :: t()
   def cancel(flow, key) do
-    id = Calls.id_by_key(flow.calls, key)
-    give_up(flow, id, Error.new(:cancelled, "the call was cancelled"))
+    case Calls.id_by_key(flow.calls, key) do
+      nil -> %{flow | cancelled: Enum.take([key | flow.cancelled], @kept_cancels)}
+      id -> give_up(flow, id, cancelled())
+    end
   end
 
   @doc "Gives up the call of this id: whoever it belongs to has ended."
@@ -122,6 +136,13 @@ defmodule PortWorker.Flow do
   def fail(flow, error) do
     for entry <- Calls.entries(flow.calls), do: release(entry, {:error, error})
     %{flow | port: nil, calls: Calls.clear(flow.calls)}
+  end
+
+  defp cancelled, do: Error.new(:cancelled, "the call was cancelled")
+
+  defp refuse_cancelled(flow, entry) do
+    answer(entry.reply_to, {:error, cancelled()})
+    %{flow | cancelled: List.delete(flow.cancelled, entry.key)}
   end
 
   defp sendable?(flow) do
