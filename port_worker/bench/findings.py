@@ -15,6 +15,9 @@ _LABELS = {
     "seconds": "took",
 }
 
+_ELSEWHERE = {"evaluation", "args"}
+"""What is in the JSON and not shown: `bin/models report` has a training's evaluation, the options its arguments."""
+
 
 def facts(findings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Single values by what they are called, with their units."""
@@ -22,7 +25,7 @@ def facts(findings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _facts(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    if _is_list_of_mappings(value) or _is_distribution(name, value):
+    if name in _ELSEWHERE or _is_list_of_mappings(value) or _is_distribution(name, value):
         return
     label, unit, factor = named(name)
     label = _LABELS.get(name, label)

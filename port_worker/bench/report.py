@@ -16,6 +16,9 @@ from port_worker.bench.grids import Grid, overview, scenario_grids
 _WIDTH = 120
 _VERDICTS = {True: ("met", "green"), False: ("breached", "bold red"), None: ("not measured", "yellow")}
 
+_MOST_MARKS = 8
+"""More of them are steps or kills, of which there is a table; the page shows where each is."""
+
 
 def show(report: Mapping[str, Any], stream: IO[str]) -> None:
     """Write the tables of every scenario, then the verdicts. `stream` may be a terminal, a pipe or a file."""
@@ -41,7 +44,7 @@ def _scenario(scenario: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield ""
     for label, value in findings.facts(scenario["findings"]):
         yield Text(f"{label}: {value}")
-    for mark in scenario["marks"]:
+    for mark in scenario["marks"] if len(scenario["marks"]) <= _MOST_MARKS else ():
         yield Text(f"at {mark['at_s']:.1f} s: {mark['text']}")
     for line in (remarks.sources(scenario), remarks.driver(scenario)):
         if line is not None:

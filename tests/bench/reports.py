@@ -271,7 +271,11 @@ def retrain() -> dict[str, Any]:
         {"text": "p99 during the retrain at most 2 times that before", "observed": "2.31 times", "met": False},
         {"text": "no errors", "observed": "0", "met": True},
     ]
-    findings = {"seconds": 12.0, "result": {"version": "20261126T050102Z-deepfm"}, "error": None}
+    findings = {
+        "seconds": 12.0,
+        "result": {"version": "20261126T050102Z-deepfm", "evaluation": {"users": 2000}},
+        "error": None,
+    }
     return scenario("retrain", play, cuts=cuts, marks=marks, goals=goals, findings=findings)
 
 
