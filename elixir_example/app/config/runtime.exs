@@ -1,0 +1,27 @@
+import Config
+
+# DATABASE_ISOLATION=serializable has PostgreSQL behave as CockroachDB does, which knows no other.
+isolation =
+  case System.get_env("DATABASE_ISOLATION") do
+    nil -> []
+    level -> [parameters: [default_transaction_isolation: level]]
+  end
+
+config :sekai, Sekai.Repo, isolation
+
+if config_env() == :prod do
+  config :sekai, Sekai.Repo,
+    url: System.fetch_env!("DATABASE_URL"),
+    pool_size: String.to_integer(System.get_env("POOL_SIZE", "10")),
+    socket_options: if(System.get_env("ECTO_IPV6") in ~w(true 1), do: [:inet6], else: [])
+
+  config :sekai, SekaiWeb.Endpoint,
+    url: [host: System.get_env("PHX_HOST", "localhost"), port: 443, scheme: "https"],
+    http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}, port: String.to_integer(System.get_env("PORT", "4000"))],
+    secret_key_base: System.fetch_env!("SECRET_KEY_BASE"),
+    server: true
+
+  config :sekai, Sekai.Recommender,
+    command: System.fetch_env!("RECOMMENDER_COMMAND"),
+    args: ["--home", System.fetch_env!("RECOMMENDER_HOME")]
+end
