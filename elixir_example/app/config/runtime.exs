@@ -9,6 +9,14 @@ isolation =
 
 config :sekai, Sekai.Repo, isolation
 
+if config_env() == :dev do
+  # The world's interactions are read from this application's database: port_worker.toml says which tables.
+  home = System.get_env("RECOMMENDER_HOME", Path.join(System.tmp_dir!(), "sekai-recommender"))
+  source = Path.expand("../priv/recommender/port_worker.toml", __DIR__)
+
+  config :sekai, Sekai.Recommender, args: ["--home", home, "--config", source]
+end
+
 if config_env() == :prod do
   config :sekai, Sekai.Repo,
     url: System.fetch_env!("DATABASE_URL"),
