@@ -31,5 +31,10 @@ if config_env() == :prod do
 
   config :sekai, Sekai.Recommender,
     command: System.fetch_env!("RECOMMENDER_COMMAND"),
-    args: ["--home", System.fetch_env!("RECOMMENDER_HOME")]
+    args: [
+      "--home",
+      System.fetch_env!("RECOMMENDER_HOME"),
+      "--config",
+      System.get_env("RECOMMENDER_CONFIG", Path.join(:code.priv_dir(:sekai), "recommender/port_worker.toml"))
+    ]
 end
