@@ -177,7 +177,9 @@ defmodule PortWorker do
   @doc "What the connection knows without asking the worker, at once even when that is busy or boots."
   @spec info(server()) :: result(info())
   def info(server) do
-    with {:ok, worker} <- Route.worker(server), do: {:ok, GenServer.call(worker, :info)}
+    with {:ok, worker} <- Route.worker(server),
+         %{} = info <- GenServer.call(worker, :info),
+         do: {:ok, info}
   catch
     :exit, {:timeout, _call} -> {:error, Error.new(:deadline_exceeded, "the connection did not answer")}
     :exit, _reason -> {:error, Error.new(:worker_down, "no worker runs as #{inspect(server)}")}

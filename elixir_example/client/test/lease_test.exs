@@ -54,6 +54,12 @@ defmodule PortWorker.LeaseTest do
     assert {:error, %Error{code: :cancelled}} = Task.await(training)
     assert Process.info(self(), :messages) == {:messages, []}
 
+    # Taken for a worker, by its pid.
+    holder = Process.whereis(lease)
+    assert {:error, %Error{code: :worker_down}} = PortWorker.ping(holder)
+    assert {:error, %Error{code: :worker_down}} = PortWorker.info(holder)
+    assert Process.whereis(lease) == holder
+
     worker = os_pid(lease)
     assert :ok = stop_supervised(lease)
     refute OSProcess.alive?(worker)
@@ -182,7 +188,7 @@ defmodule PortWorker.LeaseTest do
     assert asked |> Enum.map(&elem(&1, 1)) |> Enum.max() < 5_000_000
 
     Cluster.resume(node)
-    assert {:ok, %{items: [{1, 1.0}]}} = PortWorker.recommend(lease, 1, timeout: 20_000)
+    assert eventually(fn -> match?({:ok, %{items: [{1, 1.0}]}}, PortWorker.recommend(lease, 1)) end)
   end
 
   test "a worker that can't be heard of is lost: another is placed elsewhere, and that one stops" do

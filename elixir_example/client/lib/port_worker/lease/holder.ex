@@ -108,11 +108,12 @@ defmodule PortWorker.Lease.Holder do
     {:noreply, %{state | waiting: Map.put(state.waiting, ref, from)}}
   end
 
-  # Somebody on another node who takes a lease for a worker is to be told, rather than to wait.
+  def handle_call(_of_a_worker, _from, state),
+    do: {:reply, {:error, Route.no_worker(state.options.name)}, state}
+
   @impl true
   def handle_cast({:call, _owner, %Entry{reply_to: reply_to}}, state) do
-    message = "the lease #{inspect(state.options.name)} is called by its name, on its own node"
-    send(reply_to, {reply_to, :answer, {:error, Error.new(:worker_down, message)}})
+    send(reply_to, {reply_to, :answer, {:error, Route.no_worker(state.options.name)}})
     {:noreply, state}
   end
 
