@@ -56,14 +56,15 @@ defmodule PortWorker do
 
     * [Getting started](getting-started.md): from a Phoenix application to a recommendation on the screen
     * [Deadlines and overload](deadlines-and-overload.md), [Retraining](retraining.md), [Upgrading](upgrading.md)
-    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine
+    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine; [Fleets](fleets.md): as many as
+      the load needs
   """
 
   import PortWorker.Bang
 
   alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
-  @typedoc "A worker's connection, or the name of a `PortWorker.Pool` or a `PortWorker.Lease`."
+  @typedoc "A worker's connection, or the name of a `PortWorker.Pool`, a `PortWorker.Lease` or a `PortWorker.Fleet`."
   @type server :: GenServer.server()
   @typedoc "Of a user or an item: as it is in the data. A UUID's 16 bytes are the same id as its text."
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}

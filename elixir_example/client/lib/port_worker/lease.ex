@@ -29,7 +29,7 @@ defmodule PortWorker.Lease do
   as lost, which is as if it had died; it is stopped as soon as it can be heard of. (The node itself counts as dead when
   `net_ticktime` of `:kernel` says so, which is a minute.)
 
-  When this node or the lease dies, the worker over there stops.
+  When this node or the lease dies, the worker over there stops. For several workers behind one name see `PortWorker.Fleet`.
 
   `global` may disconnect healthy nodes when one dies: FLAME's runners want
   `-kernel prevent_overlapping_partitions false` in `rel/vm.args.eex`.

@@ -35,7 +35,8 @@ defmodule PortWorker.Pool do
   | `PortWorker.stop/1` | all workers. Under a supervisor, terminate the child instead |
   | `PortWorker.status/2`, `PortWorker.ping/2` | of one worker, the least busy; `workers/1` has the pid of each |
 
-  A name is known on the node of the pool. On other nodes, have a `PortWorker.Lease`, or call by `:erpc`.
+  A name is known on the node of the pool. On other nodes, have a `PortWorker.Lease` or a `PortWorker.Fleet`, or
+  call by `:erpc`.
   """
 
   use Supervisor

@@ -11,12 +11,13 @@ defmodule PortWorker.Lease.Holder do
 
   require Logger
 
-  alias PortWorker.{Error, Greeter, Route}
+  alias PortWorker.{Error, Greeter, Route, Telemetry}
   alias PortWorker.Calls.Entry
   alias PortWorker.Lease.{Options, Proxy, Tether}
+  alias PortWorker.Pool.Keeper
 
   @enforce_keys [:options]
-  defstruct [:options, :connection, :proxy, :placer, :retry, failures: 0, ready?: false, waiting: %{}]
+  defstruct [:options, :connection, :proxy, :placer, :retry, :since, failures: 0, ready?: false, waiting: %{}]
 
   @spec start_link(Options.t()) :: GenServer.on_start()
   def start_link(options), do: GenServer.start_link(__MODULE__, options, name: options.name)
@@ -76,7 +77,8 @@ defmodule PortWorker.Lease.Holder do
 
   def handle_info({:ready, connection}, %{connection: connection} = state) do
     for {_ref, from} <- state.waiting, do: GenServer.reply(from, :ok)
-    {:noreply, %{state | ready?: true, failures: 0, waiting: %{}}}
+    Telemetry.lease_ready(about(state), state.since)
+    {:noreply, %{state | ready?: true, failures: 0, waiting: %{}, since: System.monotonic_time()}}
   end
 
   # It has ended, or was lost: then it is stopped as soon as it can be heard of.
@@ -87,6 +89,7 @@ defmodule PortWorker.Lease.Holder do
       "the worker of #{inspect(state.options.name)} on #{node(connection)} is gone: #{describe(reason)}"
     )
 
+    Telemetry.lease_down(about(state), state.since, reason)
     state = %{state | connection: nil, proxy: nil}
     {:noreply, if(state.ready?, do: place(%{state | ready?: false}), else: retry(state, reason))}
   end
@@ -133,7 +136,7 @@ defmodule PortWorker.Lease.Holder do
     publish(options, none("no worker is placed yet: that takes a moment"))
     holder = self()
     {placer, _monitor} = Process.spawn(fn -> exit({:shutdown, place(options, holder)}) end, [:link, :monitor])
-    %{state | placer: placer}
+    %{state | placer: placer, since: System.monotonic_time()}
   end
 
   defp place(state), do: state
@@ -158,6 +161,7 @@ defmodule PortWorker.Lease.Holder do
     {:ok, proxy} = Proxy.start_link(connection, options.lost_after, options.max_queue)
     Greeter.start(proxy, {:ready, connection})
     publish(options, {:ok, %{connection: connection, proxy: proxy}})
+    with {fleet, slot} <- options.fleet, do: Keeper.started(fleet, slot, proxy)
     if state.retry, do: Process.cancel_timer(state.retry)
     %{state | connection: connection, proxy: proxy, retry: nil}
   end
@@ -169,6 +173,11 @@ defmodule PortWorker.Lease.Holder do
     publish(options, none("no worker is placed: #{describe(reason)}"))
     delay = min(options.backoff_max, options.backoff_min * Integer.pow(2, min(state.failures, 20)))
     %{state | retry: Process.send_after(self(), :place, delay), failures: state.failures + 1}
+  end
+
+  defp about(%{options: options, connection: connection}) do
+    fleet = with {fleet, _slot} <- options.fleet, do: fleet
+    %{server: options.name, fleet: fleet, node: node(connection)}
   end
 
   defp publish(options, placed), do: :ets.insert(options.name, {:placed, placed})

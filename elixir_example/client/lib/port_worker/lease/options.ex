@@ -3,9 +3,11 @@ defmodule PortWorker.Lease.Options do
   # The options of `PortWorker.Lease.start_link/1`. What concerns the place where the worker runs is checked there.
 
   @own [:name, :placement, :place_timeout, :lost_after, :backoff_min, :backoff_max]
-  @defaults [place_timeout: 60_000, lost_after: 5_000, backoff_min: 100, backoff_max: 5_000]
+  # What a fleet adds: its name, and the place that the lease has in it.
+  @internal [:fleet]
+  @defaults [fleet: nil, place_timeout: 60_000, lost_after: 5_000, backoff_min: 100, backoff_max: 5_000]
 
-  @enforce_keys @own ++ [:worker, :shutdown, :max_queue]
+  @enforce_keys @own ++ @internal ++ [:worker, :shutdown, :max_queue]
   defstruct @enforce_keys
 
   @type t :: %__MODULE__{
@@ -15,6 +17,7 @@ defmodule PortWorker.Lease.Options do
           lost_after: pos_integer() | :infinity,
           backoff_min: pos_integer(),
           backoff_max: pos_integer(),
+          fleet: {atom(), pos_integer()} | nil,
           worker: keyword(),
           shutdown: pos_integer(),
           max_queue: non_neg_integer()
@@ -25,7 +28,7 @@ defmodule PortWorker.Lease.Options do
     if not Keyword.keyword?(options),
       do: fail!("expected options to be a keyword list, got: #{inspect(options)}")
 
-    {own, worker} = @defaults |> Keyword.merge(options) |> Keyword.split(@own)
+    {own, worker} = @defaults |> Keyword.merge(options) |> Keyword.split(@own ++ @internal)
     for key <- @own, do: check!(key, own[key])
     {module, placement} = own[:placement]
     # Raises where an option is mistaken that does not depend on the place.
