@@ -8,7 +8,10 @@ defmodule Sekai.Application do
     Supervisor.start_link(children(), strategy: :one_for_one, name: Sekai.Supervisor)
   end
 
-  defp children do
+  # What is placed on a runner is a process of its own, which needs none of these.
+  defp children, do: if(Sekai.Runners.runner?(), do: [], else: all_children())
+
+  defp all_children do
     [
       Sekai.Repo,
       {Phoenix.PubSub, name: Sekai.PubSub},

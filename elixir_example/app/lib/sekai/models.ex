@@ -129,6 +129,31 @@ defmodule Sekai.Models do
     with {:ok, run} <- Transaction.run(fn -> Repo.update(changeset) end, name: :update_run), do: told(run)
   end
 
+  @doc "A training by its id, or nil: also where the id is no UUID."
+  @spec get_run(String.t()) :: RetrainRun.t() | nil
+  def get_run(id) do
+    case Ecto.UUID.cast(id) do
+      {:ok, id} -> Repo.get(RetrainRun, id)
+      :error -> nil
+    end
+  end
+
+  @doc "Writes down how a training ended, unless it has ended already: then that stays, and is the answer."
+  @spec close_run(RetrainRun.t(), map()) :: {:ok, RetrainRun.t()}
+  def close_run(%RetrainRun{id: id}, changes) do
+    open = from r in RetrainRun, where: r.id == ^id and r.state in [:waiting, :running]
+    now = DateTime.utc_now()
+    changes = Map.merge(%{finished_at: now, updated_at: now}, changes)
+
+    {:ok, count} =
+      Transaction.run(fn -> {:ok, elem(Repo.update_all(open, set: Map.to_list(changes)), 0)} end,
+        name: :close_run
+      )
+
+    run = Repo.get!(RetrainRun, id)
+    if count == 1, do: told(run), else: {:ok, run}
+  end
+
   defp told(run) do
     broadcast({:retrain_run, run})
     {:ok, run}
