@@ -7,7 +7,8 @@ defmodule Sekai.Streams.InFlight do
 
       iex> alias Sekai.Streams.InFlight
       iex> in_flight = InFlight.new(:preserve) |> InFlight.begin(:a, 1) |> InFlight.begin(:b, 2)
-      iex> {:ok, 2, in_flight} = InFlight.fetch(in_flight, :b) |> Tuple.append(in_flight)
+      iex> InFlight.fetch(in_flight, :b)
+      {:ok, 2}
       iex> in_flight = InFlight.done(in_flight, :b, {:keep, "b"})
       iex> {[], in_flight} = InFlight.take(in_flight, 10)
       iex> {["a", "b"], in_flight} = in_flight |> InFlight.done(:a, {:keep, "a"}) |> InFlight.take(10)
