@@ -15,7 +15,8 @@ defmodule Sekai.Application do
     [
       Sekai.Repo,
       {Phoenix.PubSub, name: Sekai.PubSub},
-      Sekai.Recommendations.Popular
+      {Sekai.Recommendations.Popular, Application.get_env(:sekai, Sekai.Recommendations.Popular, [])},
+      {Sekai.Models.Serving, Application.get_env(:sekai, Sekai.Models.Serving, [])}
     ] ++
       Sekai.Recommender.children() ++
       [
