@@ -9,11 +9,12 @@ defmodule Sekai.Application do
   end
 
   defp children do
-    [
-      Sekai.Repo,
-      {Phoenix.PubSub, name: Sekai.PubSub},
-      Sekai.Recommendations.Popular
-    ] ++
+    # Oban's own is among them where there is one.
+    Application.fetch_env!(:sekai, :ecto_repos) ++
+      [
+        {Phoenix.PubSub, name: Sekai.PubSub},
+        Sekai.Recommendations.Popular
+      ] ++
       Sekai.Recommender.children() ++
       [
         {Oban, Application.fetch_env!(:sekai, Oban)},
