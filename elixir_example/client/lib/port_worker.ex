@@ -56,14 +56,15 @@ defmodule PortWorker do
 
     * [Getting started](getting-started.md): from a Phoenix application to a recommendation on the screen
     * [Deadlines and overload](deadlines-and-overload.md), [Retraining](retraining.md), [Upgrading](upgrading.md)
-    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine
+    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine; [Fleets](fleets.md): as many as
+      the load needs
   """
 
   import PortWorker.Bang
 
   alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
-  @typedoc "A worker's connection, or the name of a `PortWorker.Pool` or a `PortWorker.Lease`."
+  @typedoc "A worker's connection, or the name of a `PortWorker.Pool`, a `PortWorker.Lease` or a `PortWorker.Fleet`."
   @type server :: GenServer.server()
   @typedoc "Of a user or an item: as it is in the data. A UUID's 16 bytes are the same id as its text."
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -177,7 +178,9 @@ defmodule PortWorker do
   @doc "What the connection knows without asking the worker, at once even when that is busy or boots."
   @spec info(server()) :: result(info())
   def info(server) do
-    with {:ok, worker} <- Route.worker(server), do: {:ok, GenServer.call(worker, :info)}
+    with {:ok, worker} <- Route.worker(server),
+         %{} = info <- GenServer.call(worker, :info),
+         do: {:ok, info}
   catch
     :exit, {:timeout, _call} -> {:error, Error.new(:deadline_exceeded, "the connection did not answer")}
     :exit, _reason -> {:error, Error.new(:worker_down, "no worker runs as #{inspect(server)}")}

@@ -8,8 +8,11 @@ defmodule Sekai.Application do
     Supervisor.start_link(children(), strategy: :one_for_one, name: Sekai.Supervisor)
   end
 
-  defp children do
-    # Oban's own is among them where there is one.
+  # What is placed on a runner is a process of its own, which needs none of these.
+  defp children, do: if(Sekai.Runners.runner?(), do: [], else: all_children())
+
+  defp all_children do
+    # Oban's own repository is among them where there is one.
     Application.fetch_env!(:sekai, :ecto_repos) ++
       [
         {Phoenix.PubSub, name: Sekai.PubSub},
