@@ -82,7 +82,11 @@ defmodule Sekai.Streams.PipelineTest do
         end
       end
 
-      options = [cursor: "c", sink: [batch: 5], filter: [call: failing, max_failures: 2]]
+      options = [
+        cursor: "c",
+        sink: [batch: 5, flush_after: 60_000],
+        filter: [call: failing, max_failures: 2, max_in_flight: 1]
+      ]
 
       capture_log(fn ->
         assert {:error, %Crash{reason: {:membrane_child_crash, :filter, _reason}} = crash} =
@@ -117,9 +121,12 @@ defmodule Sekai.Streams.PipelineTest do
     end
 
     test "of whoever runs it is the pipeline's and that of its calls" do
-      options = [filter: [call: asking(), timeout: 60_000]]
+      attach([:page])
+      options = [filter: [call: asking(), timeout: 60_000, max_in_flight: 30]]
       runner = spawn(fn -> Pipeline.run(options) end)
       assert_receive {:call, _user, call}, 2_000
+      # Nothing is asked of the database any more: all is read.
+      for read <- [30, 0], do: assert_receive({:telemetry, :page, %{read: ^read}, _about}, 2_000)
       assert running() == 1
       monitor = Process.monitor(call)
 
