@@ -12,6 +12,12 @@ defmodule Sekai.DataCase do
     end
   end
 
+  @doc "Whether `fun` is true before two seconds have passed."
+  @spec eventually((-> boolean()), non_neg_integer()) :: boolean()
+  def eventually(fun, tries \\ 200)
+  def eventually(_fun, 0), do: false
+  def eventually(fun, tries), do: fun.() or (Process.sleep(10) == :ok and eventually(fun, tries - 1))
+
   setup tags do
     pid = Ecto.Adapters.SQL.Sandbox.start_owner!(Sekai.Repo, shared: not tags[:async])
     on_exit(fn -> Ecto.Adapters.SQL.Sandbox.stop_owner(pid) end)
