@@ -12,6 +12,7 @@ defmodule Sekai.WorkerCase do
 
   @root Path.expand("../../../..", __DIR__)
   @written ~w(recommendations model_versions retrain_runs batch_runs stream_cursors)
+  @world ~w(interactions avatars maps props users)
   @jobs ~w(oban_jobs oban_producers)
 
   using do
@@ -26,7 +27,7 @@ defmodule Sekai.WorkerCase do
   end
 
   setup_all do
-    for repo <- repos(), do: Sandbox.mode(repo, :auto)
+    for repo <- repos(), do: replace(repo, DBConnection.ConnectionPool)
     folder = temporary("world")
     home = temporary("home")
     sizes = ~w(--users 200 --items 150 --visits 6000)
@@ -37,8 +38,12 @@ defmodule Sekai.WorkerCase do
     World.load(folder)
 
     on_exit(fn ->
-      truncate(Repo, @written ++ ~w(interactions avatars maps props users))
-      for repo <- repos(), do: Sandbox.mode(repo, :manual)
+      for repo <- repos() do
+        clear(repo, @world)
+        replace(repo, Sandbox)
+        Sandbox.mode(repo, :manual)
+      end
+
       File.rm_rf!(folder)
       File.rm_rf!(home)
     end)
@@ -49,10 +54,23 @@ defmodule Sekai.WorkerCase do
   end
 
   setup do
-    truncate(Repo, @written)
-    truncate(Sekai.Jobs.repo(), @jobs)
-    on_exit(fn -> truncate(Sekai.Jobs.repo(), @jobs) end)
+    for repo <- repos(), do: clear(repo, [])
+    eventually(fn -> match?({:ok, %{training: nil}}, PortWorker.status(Recommender)) end, 30_000)
     :ok
+  end
+
+  # A pool of connections, in place of the sandbox that gives each process its own, and for two minutes.
+  defp replace(repo, pool) do
+    :ok = Supervisor.terminate_child(Sekai.Supervisor, repo)
+    Application.put_env(:sekai, repo, :sekai |> Application.fetch_env!(repo) |> Keyword.put(:pool, pool))
+    {:ok, _pool} = Supervisor.restart_child(Sekai.Supervisor, repo)
+  end
+
+  defp clear(repo, more) do
+    tables =
+      if(repo == Repo, do: @written ++ more, else: []) ++ if(repo == Sekai.Jobs.repo(), do: @jobs, else: [])
+
+    repo.query!("TRUNCATE #{Enum.join(tables, ", ")} CASCADE")
   end
 
   @doc "Starts a worker under the name that all calls go to."
@@ -76,6 +94,8 @@ defmodule Sekai.WorkerCase do
   @spec start_oban(keyword()) :: :ok
   def start_oban(options) do
     :ok = Supervisor.terminate_child(Sekai.Supervisor, Oban)
+    # It is linked to the notifier that has just ended.
+    eventually(fn -> Process.whereis(Oban.Notifiers.PG) == nil end)
     on_exit(fn -> {:ok, _oban} = Supervisor.restart_child(Sekai.Supervisor, Oban) end)
     defaults = [testing: :disabled, plugins: [], stage_interval: 100]
 
@@ -87,7 +107,6 @@ defmodule Sekai.WorkerCase do
   end
 
   defp repos, do: Application.fetch_env!(:sekai, :ecto_repos)
-  defp truncate(repo, tables), do: repo.query!("TRUNCATE #{Enum.join(tables, ", ")} CASCADE")
 
   defp temporary(name) do
     path = Path.join(System.tmp_dir!(), "sekai-#{name}-#{System.unique_integer([:positive])}-#{System.pid()}")
