@@ -127,6 +127,11 @@ defmodule PortWorker.MisbehaviourTest do
       assert_ends(server, [:worker_hung], &recommend(&1, "hang", timeout: :infinity))
     end
 
+    test "since its output is closed is killed" do
+      server = Rude.start("{}", hang_after: 300)
+      assert_ends(server, [:worker_hung], &recommend(&1, "shut out", timeout: :infinity))
+    end
+
     test "with its pipe full is killed; nobody waits past the timeout, and the queue is bounded" do
       server = Rude.start("{}", hang_after: 1_000, max_in_flight: 1_000, max_queue: 20)
       {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
@@ -246,6 +251,21 @@ defmodule PortWorker.MisbehaviourTest do
     end
 
     test "within a drain" do
+    test "that is none: it has closed its input, and is found so by what is written next" do
+      deed = fn server ->
+        shut = Task.async(fn -> recommend(server, "shut in", timeout: :infinity) end)
+        await_in_flight(server, 4)
+        # What is written before the worker has come to it is lost with it.
+        assert eventually(fn ->
+                 match?({:error, %Error{code: :worker_down}}, PortWorker.ping(server, timeout: 20))
+               end)
+
+        Task.await(shut)
+      end
+
+      assert_ends(Rude.start(), [:worker_down], deed)
+    end
+
       assert_ends(Rude.start(~s({"boot": "exit_at_drain"})), [:worker_down], &PortWorker.drain/1)
     end
 
