@@ -151,6 +151,13 @@ defmodule PortWorker.Connection do
 
   def handle_info(:boot_timeout, %{phase: :booting, options: options} = state) do
     message = "the worker did not say hello within #{options.boot_timeout} ms"
+  def handle_info({:DOWN, monitor, :process, _pid, {:flooded, lines}}, %{stderr: {_, monitor}} = state) do
+    message =
+      "expected a worker that writes little to stderr, got: #{lines} lines quicker than they can be read"
+
+    fail(state, Error.new(:flooded, message))
+  end
+
     fail(state, Error.new(:boot_timeout, message, %{"boot_timeout" => options.boot_timeout}))
   end
 
