@@ -151,7 +151,7 @@ defmodule PortWorker.Call do
   defp down, do: {:error, Error.new(:worker_down, "the worker's connection ended before it answered")}
 
   defp give_up(server, reply_to, call) do
-    GenServer.cast(server, {:cancel, call.key || reply_to})
+    GenServer.cast(server, {:give_up, call.key || reply_to})
     forget(reply_to)
     {:error, Error.new(:deadline_exceeded, too_late(call), %{"timeout" => call.timeout})}
   end

@@ -105,6 +105,7 @@ defmodule PortWorker.Connection do
 
   def handle_cast({:cancel, key}, state), do: {:noreply, %{state | flow: Flow.cancel(state.flow, key)}}
 
+  def handle_cast({:give_up, key}, state), do: {:noreply, %{state | flow: Flow.give_up(state.flow, key)}}
   # A caller found that its answer cannot be read.
   def handle_cast({:malformed, frame}, state) do
     case Protocol.decode(frame) do
@@ -352,3 +353,4 @@ defmodule PortWorker.Connection do
     if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
   end
 end
+        {:"$gen_cast", {:give_up, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
