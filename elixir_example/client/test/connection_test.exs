@@ -291,6 +291,14 @@ defmodule PortWorker.ConnectionTest do
       monitor = Process.monitor(server)
 
       assert {:error, %Error{code: :boot_timeout, retryable?: true}} = PortWorker.ping(server)
+    test "a variable that the node has no bytes for is told" do
+      Process.flag(:trap_exit, true)
+      options = PortWorker.Options.validate!(Fake.options("normal"))
+      {:ok, server} = PortWorker.Connection.start_link(%{options | env: [{"A=B", "1"}]})
+      assert_receive {:EXIT, ^server, %Error{code: :worker_down, message: message}}, 5_000
+      assert message =~ ~r/^the worker could not be spawned: /
+    end
+
       assert_receive {:DOWN, ^monitor, :process, _pid, %Error{code: :boot_timeout}}, 5_000
       refute OSProcess.alive?(os_pid)
     end
