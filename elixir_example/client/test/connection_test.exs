@@ -106,6 +106,12 @@ defmodule PortWorker.ConnectionTest do
       assert_raise ArgumentError, "unknown option :m of recommend", fn -> recommend(server, 1, m: 1) end
       assert_raise ArgumentError, ~r/^expected :timeout to be /, fn -> recommend(server, 1, timeout: -1) end
 
+      for features <- [[:vip], "vip", 1..2] do
+        assert_raise ArgumentError, ~r/^expected :features to be a map or a keyword list, got: /, fn ->
+          recommend(server, 1, features: features)
+        end
+      end
+
       assert_raise ArgumentError, ~r/^expected :on_progress to be /, fn ->
         PortWorker.retrain(server, on_progress: 1)
       end
@@ -156,12 +162,6 @@ defmodule PortWorker.ConnectionTest do
       assert {:ok, :pong} = PortWorker.ping(server)
     end
 
-    test "by the death of their caller", %{server: server} do
-      assert {:ok, :pong} = PortWorker.ping(server)
-      caller = spawn(fn -> recommend(server, "silence", timeout: :infinity) end)
-      await_in_flight(server, 1)
-      Process.exit(caller, :kill)
-      await_in_flight(server, 0)
     test "may be made again with their reference", %{server: server} do
       ref = make_ref()
       # It is over in the connection before its caller gives it up, for whom there is too little time.
@@ -189,6 +189,12 @@ defmodule PortWorker.ConnectionTest do
       receive(do: ({:"$gen_cast", {:give_up, _key}} -> :ok), after: (10 -> chat(reply_to)))
     end
 
+    test "by the death of their caller", %{server: server} do
+      assert {:ok, :pong} = PortWorker.ping(server)
+      caller = spawn(fn -> recommend(server, "silence", timeout: :infinity) end)
+      await_in_flight(server, 1)
+      Process.exit(caller, :kill)
+      await_in_flight(server, 0)
 
       assert {:ok, %{"cancelled" => [1]}} = PortWorker.status(server)
     end
@@ -214,12 +220,6 @@ defmodule PortWorker.ConnectionTest do
       assert error.message == "2 calls are in flight already"
     end
 
-    test "a call larger than the worker takes is not sent" do
-      server = Fake.start("narrow")
-      big = String.duplicate("x", 2_000)
-
-      assert {:error, %Error{code: :frame_too_large, details: %{"limit" => 1_000}}} = recommend(server, big)
-      assert {:ok, :pong} = PortWorker.ping(server)
     test "of thousands of callers that die at once is over in little time" do
       server = Fake.start("normal", max_queue: 20_000)
       assert {:ok, :pong} = PortWorker.ping(server)
@@ -236,6 +236,12 @@ defmodule PortWorker.ConnectionTest do
       assert later - before < 20_000 * 2_000
     end
 
+    test "a call larger than the worker takes is not sent" do
+      server = Fake.start("narrow")
+      big = String.duplicate("x", 2_000)
+
+      assert {:error, %Error{code: :frame_too_large, details: %{"limit" => 1_000}}} = recommend(server, big)
+      assert {:ok, :pong} = PortWorker.ping(server)
     end
 
     test "a full pipe is refused at once; what was given up is cancelled when the worker reads again" do
@@ -285,12 +291,6 @@ defmodule PortWorker.ConnectionTest do
       assert message == "the worker could not be spawned: :enoent"
     end
 
-    test "silence is ended after boot_timeout, and the worker is killed" do
-      server = Fake.start("silent_at_boot", boot_timeout: 500)
-      os_pid = Fake.os_pid(server)
-      monitor = Process.monitor(server)
-
-      assert {:error, %Error{code: :boot_timeout, retryable?: true}} = PortWorker.ping(server)
     test "a variable that the node has no bytes for is told" do
       Process.flag(:trap_exit, true)
       options = PortWorker.Options.validate!(Fake.options("normal"))
@@ -299,6 +299,12 @@ defmodule PortWorker.ConnectionTest do
       assert message =~ ~r/^the worker could not be spawned: /
     end
 
+    test "silence is ended after boot_timeout, and the worker is killed" do
+      server = Fake.start("silent_at_boot", boot_timeout: 500)
+      os_pid = Fake.os_pid(server)
+      monitor = Process.monitor(server)
+
+      assert {:error, %Error{code: :boot_timeout, retryable?: true}} = PortWorker.ping(server)
       assert_receive {:DOWN, ^monitor, :process, _pid, %Error{code: :boot_timeout}}, 5_000
       refute OSProcess.alive?(os_pid)
     end
@@ -352,6 +358,24 @@ defmodule PortWorker.ConnectionTest do
       assert reason.message == "the worker was killed by signal 9"
     end
 
+    test "goes on when a process ends normally that was linked to its connection" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      Task.await(Task.async(fn -> Process.link(server) end))
+      assert {:ok, :pong} = PortWorker.ping(server)
+    end
+
+    test "may be stopped while its supervisor stops it" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      call = Task.async(fn -> recommend(server, "late") end)
+      await_in_flight(server, 1)
+      stop = Task.async(fn -> eventually(fn -> draining?(server) end) && PortWorker.stop(server) end)
+      assert stop_supervised(PortWorker) == :ok
+      assert Task.await(stop) == :ok
+      assert {:ok, %{"late" => true}} = Task.await(call)
+    end
+
     test "is started again by its supervisor" do
       name = :"worker_#{System.unique_integer([:positive])}"
       start_supervised!({PortWorker, Fake.options("normal", name: name)})
@@ -381,6 +405,9 @@ defmodule PortWorker.ConnectionTest do
       assert eventually(fn -> not OSProcess.alive?(os_pid) end)
     end
   end
+
+  defp draining?(server),
+    do: Process.info(server, :current_function) != {:current_function, {:gen_server, :loop, 7}}
 
   defp await_in_flight(server, count) do
     assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).flow.calls) == count end)
