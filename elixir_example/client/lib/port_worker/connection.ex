@@ -61,6 +61,7 @@ defmodule PortWorker.Connection do
     Process.flag(:trap_exit, true)
     # What callers and the worker say at once is not copied by each collection of garbage.
     Process.flag(:message_queue_data, :off_heap)
+    never_wait_for_nodes()
     :ok = Atoms.load()
     server = options.name || self()
     Logger.metadata(port_worker: server)
@@ -104,8 +105,8 @@ defmodule PortWorker.Connection do
     do: {:noreply, %{state | flow: Flow.call(state.flow, owner, entry)}}
 
   def handle_cast({:cancel, key}, state), do: {:noreply, %{state | flow: Flow.cancel(state.flow, key)}}
-
   def handle_cast({:give_up, key}, state), do: {:noreply, %{state | flow: Flow.give_up(state.flow, key)}}
+
   # A caller found that its answer cannot be read.
   def handle_cast({:malformed, frame}, state) do
     case Protocol.decode(frame) do
@@ -150,11 +151,6 @@ defmodule PortWorker.Connection do
   def handle_info({:DOWN, monitor, :process, _pid, :normal}, %{stderr: {_, monitor}} = state),
     do: {:noreply, %{state | stderr: nil}}
 
-  def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
-    do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
-
-  def handle_info(:boot_timeout, %{phase: :booting, options: options} = state) do
-    message = "the worker did not say hello within #{options.boot_timeout} ms"
   def handle_info({:DOWN, monitor, :process, _pid, {:flooded, lines}}, %{stderr: {_, monitor}} = state) do
     message =
       "expected a worker that writes little to stderr, got: #{lines} lines quicker than they can be read"
@@ -162,6 +158,11 @@ defmodule PortWorker.Connection do
     fail(state, Error.new(:flooded, message))
   end
 
+  def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
+    do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
+
+  def handle_info(:boot_timeout, %{phase: :booting, options: options} = state) do
+    message = "the worker did not say hello within #{options.boot_timeout} ms"
     fail(state, Error.new(:boot_timeout, message, %{"boot_timeout" => options.boot_timeout}))
   end
 
@@ -189,6 +190,15 @@ defmodule PortWorker.Connection do
     Telemetry.worker_down(state.server, state.os_pid, state.since, reason)
   end
 
+  # What a caller's node does not take for now is kept for it, rather than to hold up everybody else. Before OTP 25.3 there
+  # is no such flag: a node that does not take the megabytes it asked for then holds them up until it is found to be gone.
+  @dialyzer {:nowarn_function, never_wait_for_nodes: 0}
+  defp never_wait_for_nodes do
+    :erlang.process_flag(:async_dist, true)
+  rescue
+    ArgumentError -> false
+  end
+
   # The boot
 
   defp boot(%{options: options} = state) do
@@ -212,6 +222,10 @@ defmodule PortWorker.Connection do
       fail(state, Error.new(:worker_down, "the worker could not be spawned: #{reason(error)}"))
   end
 
+  defp reason(%ErlangError{original: reason}), do: inspect(reason)
+  # A variable that the node's own encoding of names has no bytes for, for instance.
+  defp reason(%ArgumentError{} = error), do: Exception.message(error)
+
   defp ready(state, %{limits: limits} = hello) do
     Stderr.release(state.stderr)
     Process.cancel_timer(state.boot_timer)
@@ -225,10 +239,6 @@ defmodule PortWorker.Connection do
         since: System.monotonic_time(),
         max_frame_bytes: limits.max_frame_bytes,
         liveness: Liveness.rest(state.liveness),
-  defp reason(%ErlangError{original: reason}), do: inspect(reason)
-  # A variable that the node's own encoding of names has no bytes for, for instance.
-  defp reason(%ArgumentError{} = error), do: Exception.message(error)
-
         flow: Flow.open(state.flow, state.port, limits, hello)
     }
   end
@@ -346,6 +356,7 @@ defmodule PortWorker.Connection do
         {{:owner, _}, _, _, _, _} = message -> message |> handle_info(state) |> await_idle_unless_over()
         :retry -> :retry |> handle_info(state) |> await_idle_unless_over()
         {:"$gen_cast", {:cancel, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
+        {:"$gen_cast", {:give_up, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
         {:"$gen_cast", {:malformed, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
       end
     end
@@ -360,4 +371,3 @@ defmodule PortWorker.Connection do
     if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
   end
 end
-        {:"$gen_cast", {:give_up, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
