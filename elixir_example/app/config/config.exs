@@ -34,6 +34,7 @@ config :sekai, Oban,
   queues: [retrain: 1, batch: 1, maintenance: 1, streams: 2]
 
 config :phoenix, :json_library, Jason
+config :phoenix, :filter_parameters, ["password", "token"]
 
 config :logger, :default_formatter,
   format: "$time $metadata[$level] $message\n",

@@ -19,6 +19,7 @@ defmodule Sekai.Application do
     ] ++
       Sekai.Recommender.children() ++
       [
+        Sekai.Monitor,
         {Oban, Application.fetch_env!(:sekai, Oban)},
         SekaiWeb.Endpoint
       ]

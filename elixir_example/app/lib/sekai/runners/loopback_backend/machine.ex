@@ -16,7 +16,8 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
   @stop_ms 10_000
 
   # Theirs is what they are told; this BEAM's own flags may name a node.
-  @not_handed_over for name <- ~w(ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ELIXIR_ERL_OPTIONS RELEASE_NAME), do: {name, nil}
+  @not_handed_over for name <- ~w(ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ELIXIR_ERL_OPTIONS RELEASE_NAME),
+                       do: {name, nil}
 
   # A runner does not spin when it has nothing to do: the others are on the same processors.
   @flags ~w(-noinput -hidden +sbwt none +sbwtdcpu none +sbwtdio none) ++
