@@ -11,11 +11,9 @@ defmodule SekaiWeb.HomeLive do
 
   use SekaiWeb, :live_view
 
-  import SekaiWeb.Items
-
   alias Phoenix.LiveView.AsyncResult
   alias Sekai.{Accounts, Content, Interactions, Models, Monitor, Recommendations}
-  alias SekaiWeb.{Layouts, OperationsLive}
+  alias SekaiWeb.{Items, Layouts, OperationsLive}
 
   @people 8
   @timeout_ms 1_000
@@ -205,11 +203,11 @@ defmodule SekaiWeb.HomeLive do
         <button class="button" phx-click="refresh">Refresh</button>
       </div>
       <h2>Recommended</h2>
-      <.recommendations recommendations={@recommendations} opened={@opened} similar={@similar} />
+      <Items.recommendations recommendations={@recommendations} opened={@opened} similar={@similar} />
     </section>
     <section class="card" aria-labelledby="had">
       <h2 id="had">History</h2>
-      <.history history={@history} />
+      <Items.history history={@history} />
     </section>
     """
   end
