@@ -9,6 +9,15 @@ isolation =
 
 config :sekai, Sekai.Repo, isolation
 
+# A PostgreSQL of Oban's own, which can do what Oban is made for: see guides/oban.md.
+if url = System.get_env("OBAN_DATABASE_URL") do
+  config :sekai, ecto_repos: [Sekai.Repo, Sekai.ObanRepo]
+  config :sekai, Sekai.ObanRepo, url: url, pool_size: String.to_integer(System.get_env("OBAN_POOL_SIZE", "5"))
+  config :sekai, Oban, repo: Sekai.ObanRepo, notifier: Oban.Notifiers.Postgres, peer: Oban.Peers.Database
+
+  if config_env() == :test, do: config(:sekai, Sekai.ObanRepo, pool: Ecto.Adapters.SQL.Sandbox)
+end
+
 if config_env() == :dev do
   # The world's interactions are read from this application's database: port_worker.toml says which tables.
   home = System.get_env("RECOMMENDER_HOME", Path.join(System.tmp_dir!(), "sekai-recommender"))

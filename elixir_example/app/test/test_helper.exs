@@ -1,2 +1,3 @@
 ExUnit.start()
-Ecto.Adapters.SQL.Sandbox.mode(Sekai.Repo, :manual)
+
+for repo <- Application.fetch_env!(:sekai, :ecto_repos), do: Ecto.Adapters.SQL.Sandbox.mode(repo, :manual)

@@ -12,8 +12,8 @@ defmodule Sekai.Interactions.Interaction do
   @weights %{"visit" => 1.0, "favourite" => 3.0}
 
   schema "interactions" do
-    field :user_id, :binary_id
-    field :item_id, :binary_id
+    field :user_id, Ecto.UUID
+    field :item_id, Ecto.UUID
     field :kind, :string
     field :weight, :float
     field :time, :utc_datetime_usec

@@ -43,7 +43,7 @@ defmodule SekaiWeb.Components do
     """
   end
 
-  attr :kind, :string, required: true, doc: "as of `Sekai.Content.Item`, or nil of an item that can't be shown"
+  attr :kind, :string, default: nil, doc: "as of `Sekai.Content.Item`; nil of an item that can't be shown"
 
   @doc "A sign for what an item is."
   @spec kind_sign(map()) :: Phoenix.LiveView.Rendered.t()

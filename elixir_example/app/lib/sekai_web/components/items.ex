@@ -69,7 +69,7 @@ defmodule SekaiWeb.Items do
     ~H"""
     <p class="origin" id="origin">
       <.badge tone="good">{@answer.source}</.badge>
-       {source(@answer.source)} <code>{@answer.model}</code>
+      {source(@answer.source)} <code>{@answer.model}</code>
     </p>
     """
   end
@@ -145,7 +145,7 @@ defmodule SekaiWeb.Items do
       <li :for={{interaction, item} <- @history.result} class="row">
         <.item item={item} />
         <span class="when"><.badge>{said(interaction.kind)}</.badge>
-         <.ago at={interaction.time} /></span>
+        <.ago at={interaction.time} /></span>
       </li>
     </ul>
     """
@@ -159,7 +159,7 @@ defmodule SekaiWeb.Items do
 
   defp item(%{item: nil} = assigns) do
     ~H"""
-    <.kind_sign kind={nil} />
+    <.kind_sign />
     <span class="what muted"><span class="name">not public any more</span></span>
     """
   end
