@@ -116,7 +116,13 @@ defmodule SekaiWeb.HomeLive do
   def render(assigns) do
     ~H"""
     <Layouts.top viewer={@viewer} />
-    <p class="offline" role="alert" hidden phx-disconnected={JS.show()} phx-connected={JS.hide()}>
+    <p
+      class="offline"
+      role="alert"
+      hidden
+      phx-disconnected={JS.remove_attribute("hidden")}
+      phx-connected={JS.set_attribute({"hidden", "hidden"})}
+    >
       The connection is lost; trying again…
     </p>
     <main class="page">
