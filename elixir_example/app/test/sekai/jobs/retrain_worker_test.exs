@@ -29,7 +29,13 @@ defmodule Sekai.Jobs.RetrainWorkerTest do
       {:retrain_run, %{id: ^id, state: ^state} = run} -> [run]
       {:retrain_run, %{id: ^id} = run} -> [run | until(id, state)]
     after
-      15_000 -> IO.inspect({Oban.all_jobs(Oban.Job), Models.list_runs(), Oban.check_all_queues(), Process.info(self(), :messages)}); flunk("x")
+      15_000 ->
+        IO.inspect(
+          {Oban.all_jobs(Oban.Job), Models.list_runs(), Oban.check_all_queues(),
+           Process.info(self(), :messages)}
+        )
+
+        flunk("x")
     end
   end
 end
