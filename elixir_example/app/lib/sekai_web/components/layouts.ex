@@ -33,9 +33,9 @@ defmodule SekaiWeb.Layouts do
     """
   end
 
-  attr :viewer, Viewer, required: true
+  attr :viewer, Viewer, default: nil
 
-  @doc "What is on top of a page: its name, and who looks."
+  @doc "What is on top of a page: its name, and who looks, where that is known."
   @spec top(map()) :: Phoenix.LiveView.Rendered.t()
   def top(assigns) do
     ~H"""
@@ -46,7 +46,7 @@ defmodule SekaiWeb.Layouts do
         </svg>
         <span>Sekai</span>
       </a>
-      <.sign_in viewer={@viewer} />
+      <.sign_in :if={@viewer} viewer={@viewer} />
     </header>
     """
   end
@@ -63,7 +63,8 @@ defmodule SekaiWeb.Layouts do
       <input type="hidden" name="_method" value="delete" />
       <input type="hidden" name="_csrf_token" value={get_csrf_token()} />
       <span class="viewer-name">
-        {@viewer.user.display_name}<span :if={@viewer.admin?} class="badge">admin</span>
+        <span>{@viewer.user.display_name}</span>
+        <span :if={@viewer.admin?} class="badge">admin</span>
       </span>
       <button class="button quiet">Sign out</button>
     </form>

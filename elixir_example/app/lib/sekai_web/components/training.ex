@@ -103,7 +103,7 @@ defmodule SekaiWeb.Training do
   defp state(%{run: %{state: :running}} = assigns), do: ~H|<.badge tone="busy">training</.badge>|
   defp state(%{run: %{state: :failed}} = assigns), do: ~H|<.badge tone="bad">failed</.badge>|
   defp state(%{run: %{state: :cancelled}} = assigns), do: ~H"<.badge>cancelled</.badge>"
-  defp state(%{run: %{activated: false}} = assigns), do: ~H|<.badge tone="warn">not promoted</.badge>|
+  defp state(%{run: %{activated: false}} = assigns), do: ~H|<.badge tone="warn">held back</.badge>|
   defp state(assigns), do: ~H|<.badge tone="good">succeeded</.badge>|
 
   defp doing(%{state: :waiting, reason: nil}), do: "for its turn"

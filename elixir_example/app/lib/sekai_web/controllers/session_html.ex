@@ -3,13 +3,13 @@ defmodule SekaiWeb.SessionHTML do
 
   use SekaiWeb, :html
 
-  alias SekaiWeb.{Layouts, Viewer}
+  alias SekaiWeb.Layouts
 
   @doc "The page of the form."
   @spec new(map()) :: Phoenix.LiveView.Rendered.t()
   def new(assigns) do
     ~H"""
-    <Layouts.top viewer={Viewer.of_token(nil)} />
+    <Layouts.top />
     <main class="narrow">
       <section class="card">
         <h1>Sign in</h1>

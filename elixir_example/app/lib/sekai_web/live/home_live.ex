@@ -145,7 +145,7 @@ defmodule SekaiWeb.HomeLive do
       <div class="user">
         <.user user={@user} {Map.take(assigns, [:recommendations, :history, :opened, :similar])} />
       </div>
-      {live_render(@socket, OperationsLive, id: "operations", container: {:aside, class: "operations"})}
+      <aside class="operations">{live_render(@socket, OperationsLive, id: "operations")}</aside>
     </main>
     """
   end
