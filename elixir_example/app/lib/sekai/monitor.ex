@@ -4,7 +4,7 @@ defmodule Sekai.Monitor do
   runners do.
 
   Answers are counted by a telemetry handler, which runs in whoever has answered and writes a row of a table: the last
-  4,096, whatever the load. Twice a second this process sums them up, and broadcasts `{:monitor, snapshot}` on `topic/0`
+  4,096, whatever the load. Twice a second this process sums them up, and broadcasts `{:monitor, snapshot}` on `topic/1`
   where something has changed.
   """
 
@@ -22,12 +22,12 @@ defmodule Sekai.Monitor do
   @type snapshot :: %{latency: Window.t(), workers: [Workers.worker()], runners: Runners.Usage.report() | nil}
 
   @doc "The topic of `Sekai.PubSub`."
-  @spec topic() :: String.t()
-  def topic, do: inspect(__MODULE__)
+  @spec topic(atom()) :: String.t()
+  def topic(name \\ __MODULE__), do: inspect(name)
 
   @doc "Subscribes the calling process."
-  @spec subscribe() :: :ok | {:error, term()}
-  def subscribe, do: Phoenix.PubSub.subscribe(Sekai.PubSub, topic())
+  @spec subscribe(atom()) :: :ok | {:error, term()}
+  def subscribe(name \\ __MODULE__), do: Phoenix.PubSub.subscribe(Sekai.PubSub, topic(name))
 
   @doc """
   Options: `:name` (this module), `:placement` (that of `Sekai.Recommender`), and `:look_ms`, the milliseconds between two
@@ -136,7 +136,7 @@ defmodule Sekai.Monitor do
 
     if seen != before do
       :ets.insert(state.name, {:snapshot, seen})
-      Phoenix.PubSub.broadcast(Sekai.PubSub, topic(), {:monitor, seen})
+      Phoenix.PubSub.broadcast(Sekai.PubSub, topic(state.name), {:monitor, seen})
     end
 
     state

@@ -62,6 +62,7 @@ defmodule SekaiWeb.Components do
 
   attr :score, :float, required: true
   attr :top, :float, required: true, doc: "the best score of the list, at which the bar is full"
+  attr :users?, :boolean, default: false, doc: "whether it is a number of users"
 
   @doc "A score, and how it compares with the best."
   @spec score(map()) :: Phoenix.LiveView.Rendered.t()
@@ -71,17 +72,14 @@ defmodule SekaiWeb.Components do
       <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width="100" height="4" /><rect class="fill" width={share(@score, @top)} height="4" />
       </svg>
-      <span class="number"><span class="sr-only">score</span> {shown(@score)}</span>
+      <span :if={@users?} class="number">{Figures.count(round(@score))} users</span>
+      <span :if={!@users?} class="number"><span class="sr-only">score</span> {Figures.measure(@score)}</span>
     </span>
     """
   end
 
   defp share(_score, top) when top <= 0, do: 0
   defp share(score, top), do: Float.round(100 * max(min(score / top, 1.0), 0.0), 1)
-
-  # Popular items are counted, others scored.
-  defp shown(score) when score >= 10 and trunc(score) == score, do: Figures.count(trunc(score))
-  defp shown(score), do: Figures.measure(score)
 
   attr :rows, :integer, required: true
 

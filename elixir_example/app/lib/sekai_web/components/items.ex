@@ -45,13 +45,17 @@ defmodule SekaiWeb.Items do
           aria-controls={@opened == item.id && "similar"}
           title={"What is like #{item.name}"}
         >
-          <.item item={item} /><.score score={score} top={top(@answer.items)} />
+          <.item item={item} /><.score score={score} top={top(@answer.items)} users?={counted?(@answer)} />
         </button>
         <.similar :if={@opened == item.id} item={item} similar={@similar} />
       </li>
     </ol>
     """
   end
+
+  # What is popular has no score: it is how many users had it.
+  defp counted?(%{source: :popular, fallback: fallback}), do: fallback != nil
+  defp counted?(_answer), do: false
 
   # Where the list is from.
 
@@ -123,7 +127,7 @@ defmodule SekaiWeb.Items do
 
   @doc "What a user had, newest first."
   @spec history(map()) :: Phoenix.LiveView.Rendered.t()
-  def history(%{history: %{ok?: false, failed: nil}} = assigns), do: ~H"<.skeleton rows={6} />"
+  def history(%{history: %{ok?: false, failed: nil}} = assigns), do: ~H"<.skeleton rows={12} />"
 
   def history(%{history: %{ok?: false}} = assigns) do
     ~H"""
@@ -144,16 +148,15 @@ defmodule SekaiWeb.Items do
     <ul class="rows" id="history">
       <li :for={{interaction, item} <- @history.result} class="row">
         <.item item={item} />
-        <span class="when"><.badge>{said(interaction.kind)}</.badge>
-        <.ago at={interaction.time} /></span>
+        <span class="when"><.said kind={interaction.kind} /> <.ago at={interaction.time} /></span>
       </li>
     </ul>
     """
   end
 
-  defp said("favourite"), do: "liked"
-  defp said("visit"), do: "visited"
-  defp said(other), do: other
+  # Nearly all are visits: seeing that each time says nothing.
+  defp said(%{kind: "visit"} = assigns), do: ~H|<span class="sr-only">visited</span>|
+  defp said(%{kind: "favourite"} = assigns), do: ~H|<.badge tone="busy">liked</.badge>|
 
   attr :item, :map, required: true, doc: "nil of one that is not public"
 

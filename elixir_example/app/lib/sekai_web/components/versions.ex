@@ -17,7 +17,8 @@ defmodule SekaiWeb.Versions do
     <div class="serving" id="serving">
       <p>
         <.badge tone="good">serving</.badge>
-        <strong>{@version.algorithm}</strong> <span class="muted"><.ago at={@version.activated_at} /></span>
+        <strong>{@version.algorithm}</strong>
+        <span class="muted">promoted <.ago at={@version.activated_at} /></span>
       </p>
       <code>{@version.version}</code>
       <dl class="figures">

@@ -90,8 +90,10 @@ defmodule SekaiWeb.HomeLive do
     do: assign_async(socket, :similar, fn -> similar(id) end, options)
 
   defp similar(id) do
-    with {:ok, answer} <-
-           Monitor.measure(:similar, fn -> Recommendations.similar(id, n: 5, timeout: @timeout_ms) end),
+    # What is popular is not like it: no fallback is as good as none.
+    options = [n: 5, timeout: @timeout_ms, fallback: false]
+
+    with {:ok, answer} <- Monitor.measure(:similar, fn -> Recommendations.similar(id, options) end),
          do: {:ok, %{similar: answer}}
   end
 

@@ -189,7 +189,7 @@ defmodule SekaiWeb.OperationsLive do
   end
 
   defp workers(%{placement: :none} = assigns),
-    do: ~H|<p class="empty">None are to be: <code>placement: :none</code>.</p>|
+    do: ~H|<p class="empty">No workers are placed anywhere: <code>placement: :none</code>.</p>|
 
   defp workers(%{workers: []} = assigns), do: ~H|<p class="empty">There are none yet.</p>|
 
