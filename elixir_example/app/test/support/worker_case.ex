@@ -11,7 +11,7 @@ defmodule Sekai.WorkerCase do
   alias Sekai.{Recommender, Repo, World}
 
   @root Path.expand("../../../..", __DIR__)
-  @written ~w(recommendations model_versions retrain_runs batch_runs)
+  @written ~w(recommendations model_versions retrain_runs batch_runs stream_cursors)
   @jobs ~w(oban_jobs oban_producers)
 
   using do

@@ -14,7 +14,7 @@ defmodule Sekai.Jobs.StreamWorker do
 
   Whatever ends the job, be it a cancel, its timeout or a crash, ends the pipeline and its calls. What was stored by then
   stays, and the next attempt goes on from there; where it has been done already, it leaves the same. Two jobs of one
-  stream do the same work twice, and no harm.
+  stream do the same work twice, and no harm. An outage of the workers ends it as well, and is an error.
 
   Arguments that are not as said cancel the job, for they will not be better next time.
   """
@@ -34,10 +34,16 @@ defmodule Sekai.Jobs.StreamWorker do
   @impl Oban.Worker
   def perform(%Oban.Job{args: args}) do
     case options(args) do
-      {:ok, options} -> Pipeline.run(options)
+      {:ok, options} -> options |> Pipeline.run() |> answered()
       {:error, message} -> {:cancel, message}
     end
   end
+
+  # The cursor has not moved: the next attempt does them all.
+  defp answered({:ok, %{recommended: 0, dropped: dropped}}) when dropped > 0,
+    do: {:error, "no worker answered for any of #{dropped} events"}
+
+  defp answered(result), do: result
 
   @doc "The options of `Sekai.Streams.Pipeline.run/1` that these arguments mean."
   @spec options(map()) :: {:ok, keyword()} | {:error, String.t()}

@@ -46,7 +46,7 @@ defmodule Sekai.Streams.InteractionSource do
   def handle_demand(:output, demand, :buffers, _ctx, state) do
     case state.next.({:cont, {demand, []}}) do
       {:suspended, {0, taken}, next} -> buffers(taken, %{state | next: next})
-      {:done, {_left, taken}} -> taken |> buffers(%{state | next: nil}) |> ended()
+      {over, {_left, taken}} when over in [:done, :halted] -> taken |> buffers(%{state | next: nil}) |> ended()
     end
   end
 

@@ -66,7 +66,8 @@ defmodule Sekai.Streams.LiveSource do
 
   def handle_info({:stream_events, events}, ctx, state) do
     queue = Enum.reduce(events, state.queue, &:queue.in/2)
-    supply(ctx, make_room(%{state | queue: queue, size: state.size + length(events)}, ctx))
+    {actions, state} = supply(ctx, %{state | queue: queue, size: state.size + length(events)})
+    {actions, make_room(state, ctx)}
   end
 
   defp make_room(%{size: size, max_queue: most} = state, ctx) when size > most do

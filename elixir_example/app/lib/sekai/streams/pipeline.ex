@@ -46,6 +46,8 @@ defmodule Sekai.Streams.Pipeline do
       `max_failures: 100`
     * `:sink` - further options of `Sekai.Streams.RecommendationSink`
 
+  `config :sekai, Sekai.Streams.Pipeline, filter: [...]` has other defaults for the filter.
+
   Whoever did something that is newer than the model's data gets what suits what they did last.
   """
   @spec run(keyword()) :: {:ok, counts()} | {:error, Crash.t()}
@@ -62,7 +64,8 @@ defmodule Sekai.Streams.Pipeline do
     {given, history} = Keyword.split(options, [:cursor, :events, :n, :filter, :sink])
     cursor = given[:cursor]
     place = cursor && Cursor.get(cursor)
-    filter = Keyword.merge([call: call(given[:n] || 20)] ++ @filter, given[:filter] || [])
+    filter = [[call: call(given[:n] || 20)], @filter, configured(), given[:filter] || []]
+    filter = Enum.reduce(filter, &Keyword.merge(&2, &1))
 
     if cursor && filter[:order] == :as_done,
       do: raise(ArgumentError, "expected :order to be :preserve, since a cursor needs it, got: :as_done")
@@ -73,6 +76,8 @@ defmodule Sekai.Streams.Pipeline do
       sink: struct!(RecommendationSink, Keyword.put(given[:sink] || [], :cursor, cursor))
     }
   end
+
+  defp configured, do: :sekai |> Application.get_env(__MODULE__, []) |> Keyword.get(:filter, [])
 
   # What the model does not know yet, the call says.
   defp call(n) do

@@ -63,7 +63,7 @@ defmodule Sekai.Streams.RecommendFilterTest do
     test "what is done and waits for its turn takes room, too" do
       pipeline = start(events(100), %RecommendFilter{call: asking(), max_in_flight: 3, timeout: 10_000})
       for user <- ~w(2 3), do: reply(user)
-      assert_receive {:call, "1", first}
+      assert_receive {:call, "1", first}, 2_000
       refute_receive {:call, _user, _pid}, 50
       send(first, {:reply, answer()})
       for user <- ~w(4 5 6), do: assert_receive({:call, ^user, _pid}, 2_000)
@@ -242,7 +242,7 @@ defmodule Sekai.Streams.RecommendFilterTest do
 
     test "a call that is not over in time is killed" do
       pipeline = start(events(2), %RecommendFilter{call: asking(), timeout: 60})
-      assert_receive {:call, "1", pid}
+      assert_receive {:call, "1", pid}, 2_000
       monitor = Process.monitor(pid)
       reply("2")
       assert_receive {:DOWN, ^monitor, :process, ^pid, :killed}, 1_000
@@ -271,14 +271,19 @@ defmodule Sekai.Streams.RecommendFilterTest do
         |> child(:filter, filter)
         |> child(:sink, Testing.Sink)
 
-      {:ok, supervisor, pipeline} = Testing.Pipeline.start(spec: spec)
-      monitor = Process.monitor(supervisor)
+      {pipeline, log} =
+        with_log(fn ->
+          {:ok, supervisor, pipeline} = Testing.Pipeline.start(spec: spec)
+          monitor = Process.monitor(supervisor)
+          assert_receive {:DOWN, ^monitor, :process, ^supervisor, reason}, 5_000
 
-      capture_log(fn ->
-        assert_receive {:DOWN, ^monitor, :process, ^supervisor, reason}, 5_000
-        assert {:membrane_child_crash, :filter, {:shutdown, {:failing, %RuntimeError{message: "no"}}}} = reason
-      end)
+          assert {:membrane_child_crash, :filter, {:shutdown, {:failing, %RuntimeError{message: "no"}}}} =
+                   reason
 
+          pipeline
+        end)
+
+      assert log =~ "failing"
       assert_pipeline_notified(pipeline, :filter, {:dropped, %Event{user_id: "5"}, _error})
       refute_pipeline_notified(pipeline, :filter, {:dropped, %Event{user_id: "6"}, _error}, 0)
     end
@@ -304,7 +309,7 @@ defmodule Sekai.Streams.RecommendFilterTest do
 
     test "of the pipeline is that of its calls" do
       pipeline = start(events(3), %RecommendFilter{call: asking()})
-      pids = for user <- ~w(1 2 3), do: assert_receive({:call, ^user, _pid}) |> elem(2)
+      pids = for user <- ~w(1 2 3), do: assert_receive({:call, ^user, _pid}, 2_000) |> elem(2)
       monitors = Enum.map(pids, &Process.monitor/1)
       Testing.Pipeline.terminate(pipeline)
       for monitor <- monitors, do: assert_receive({:DOWN, ^monitor, :process, _pid, _reason}, 1_000)
