@@ -7,6 +7,8 @@ defmodule Sekai.WorkerCase do
 
   use ExUnit.CaseTemplate
 
+  import Sekai.Eventually
+
   alias Ecto.Adapters.SQL.Sandbox
   alias Sekai.{Recommender, Repo, World}
 
@@ -18,6 +20,7 @@ defmodule Sekai.WorkerCase do
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.WorkerCase
       alias Sekai.Repo
       @moduletag :worker
@@ -103,21 +106,6 @@ defmodule Sekai.WorkerCase do
     )
 
     :ok
-  end
-
-  @doc "Waits until `fun` is true."
-  @spec eventually((-> as_boolean(term())), timeout()) :: term()
-  def eventually(fun, timeout \\ 10_000) do
-    until = System.monotonic_time(:millisecond) + timeout
-    poll(fun, until)
-  end
-
-  defp poll(fun, until) do
-    cond do
-      found = fun.() -> found
-      System.monotonic_time(:millisecond) > until -> flunk("it did not come to it in time")
-      true -> Process.sleep(20) && poll(fun, until)
-    end
   end
 
   defp repos, do: Application.fetch_env!(:sekai, :ecto_repos)
