@@ -252,7 +252,10 @@ OF_HTTP = [
 OTHER_SCENARIOS = ("retrain", "kill", "slow-reader", "garbage", "boot", "all")
 CONTRADICTIONS = [
     (("--driver", "http"), "--url: expected one with --driver http, got none"),
-    *(((*HTTP, f"--{name}", value), f"--{name}: expected without --driver http") for name, value in OF_WORKERS),
+    *(
+        ((*HTTP, f"--{name}", value), f"--{name}: expected no such option with --driver http")
+        for name, value in OF_WORKERS
+    ),
     *(((*HTTP, "--scenario", name), "--driver http: expected --scenario") for name in OTHER_SCENARIOS),
     *((words, f"{words[0]}: expected --driver http beside it") for words in OF_HTTP),
     ((*HTTP, "--slo", "rss<1GB"), "--slo: expected --pid beside rss<1GB"),

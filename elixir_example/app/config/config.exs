@@ -48,6 +48,7 @@ config :sekai, Oban,
 config :sekai, Sekai.Jobs.BatchRecommendWorker, page: 1_000, n: 50
 
 config :phoenix, :json_library, Jason
+config :phoenix, :filter_parameters, ["password", "token"]
 
 config :logger, :default_formatter,
   format: "$time $metadata[$level] $message\n",

@@ -19,11 +19,9 @@ _OF_PROCESSES = ("rss", "cpu")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options; what they are without being typed is `DEFAULTS`, or nothing."""
-    add = parser.add_argument_group("--driver http, of an app that runs already").add_argument
-    url = (
-        "what is asked with GET, with {user} where the user's id belongs: 'http://127.0.0.1:4000/api/users/{user}?n=10'"
-    )
-    add("--url", metavar="URL", help=url)
+    example = "such as --url 'http://127.0.0.1:4000/api/recommendations/{user}?n=10'"
+    add = parser.add_argument_group("--driver http, of an app that runs already", example).add_argument
+    add("--url", metavar="URL", help="what is asked for with GET, with {user} where the user's id belongs")
     add("--header", metavar="'NAME: VALUE'", type=types.header, action="append", help="sent with each; repeatable")
     connections = f"connections that are kept open at most; a call waits for one (default: {DEFAULTS['connections']})"
     add("--connections", metavar="N", type=types.integer(1, 1000), help=connections)
@@ -31,61 +29,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--timeout-ms", metavar="MS", type=types.integer(1, 3_600_000), help=timeout)
     remote = "allow an address that is not this machine's loopback: yours alone, a load on another's host is an attack"
     add("--allow-remote", action="store_const", const=True, help=remote)
-    add(
-        "--pid",
-        metavar="PID",
-        type=types.integer(1, 2**31),
-        action="append",
-        help="a process of the app: its memory and CPU are told, and judged by --slo and soak; repeatable",
-    )
+    pid = "a process of the app: its memory and CPU are told, and judged by --slo and soak; repeatable"
+    add("--pid", metavar="PID", type=types.integer(1, 2**31), action="append", help=pid)
     fault = "fault injection: run this beside the load, such as what kills a node, and tell what calls it costs"
     add("--fault", metavar="'CMD ARG...'", type=types.program, help=fault)
-    add(
-        "--fault-every",
-        metavar="S",
-        type=types.number(0, 604800, above=True),
-        help="seconds from one --fault to the next",
-    )
+    every = "seconds from one --fault to the next"
+    add("--fault-every", metavar="S", type=types.number(0, 604800, above=True), help=every)
 
 
 def check(args: argparse.Namespace, scenarios: Sequence[str]) -> None:
     """Raises ValueError that names the option which does not go with the others."""
-    fault = next(_faults(args, scenarios), None)
-    if fault is not None:
-        option, why = fault
-        raise ValueError(f"argument --{option.replace('_', '-')}: {why}")
+    found = _contradictions(args, scenarios) if args.driver == HTTP else _stray(args, _OWN, "--driver http beside it")
+    for option, expected in found:
+        raise ValueError(f"argument --{option.replace('_', '-')}: expected {expected}")
 
 
-def _faults(args: argparse.Namespace, scenarios: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if args.driver != HTTP:
-        yield from ((option, "expected --driver http beside it") for option in _typed(args, _OWN))
-        return
+def _contradictions(args: argparse.Namespace, scenarios: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Options, and what was expected of them."""
     if args.url is None:
-        yield "url", "expected one with --driver http, got none"
+        yield "url", "one with --driver http, got none"
         return
-    yield from (
-        (option, "expected without --driver http, which knows no workers") for option in _typed(args, _OF_WORKERS)
-    )
+    yield from _stray(args, _OF_WORKERS, "no such option with --driver http, which knows no workers")
     if "{user}" not in args.url:
-        yield from ((option, "expected {user} in --url beside it") for option in _typed(args, _OF_USERS))
-    if (args.fault is None) != (args.fault_every is None):
-        yield (
-            ("fault", "expected --fault-every beside it")
-            if args.fault
-            else ("fault_every", "expected --fault beside it")
-        )
-    if args.fault and "ramp" in scenarios:
-        yield (
-            "fault",
-            "expected --scenario steady, burst or soak, got ramp, whose steps would have faults unlike each other",
-        )
+        yield from _stray(args, _OF_USERS, "{user} in --url beside it")
     for objective in args.slo or ():
         if objective.metric in _OF_PROCESSES and not args.pid:
-            yield "slo", f"expected --pid beside {objective.expression}, got none"
+            yield "slo", f"--pid beside {objective.expression}, got none"
+    yield from _of_faults(args, scenarios)
 
 
-def _typed(args: argparse.Namespace, options: Sequence[str]) -> list[str]:
-    return [option for option in options if getattr(args, option) is not None]
+def _of_faults(args: argparse.Namespace, scenarios: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if args.fault is None:
+        yield from _stray(args, ["fault_every"], "--fault beside it")
+    elif args.fault_every is None:
+        yield "fault", "--fault-every beside it"
+    elif "ramp" in scenarios:
+        yield "fault", "--scenario steady, burst or soak, got ramp, whose steps would have faults unlike each other"
+
+
+def _stray(args: argparse.Namespace, options: Sequence[str], expected: str) -> Iterator[tuple[str, str]]:
+    """Those of the options that were typed."""
+    return ((option, expected) for option in options if getattr(args, option) is not None)
 
 
 def value(args: argparse.Namespace, option: str) -> Any:

@@ -31,6 +31,8 @@ defmodule Sekai.Accounts do
   @doc "At most `limit` users whose name begins with `text`, or has it in it; by name."
   @spec search_users(String.t(), pos_integer()) :: [User.t()]
   def search_users(text, limit \\ 10) do
+    # No name has a NUL, which the database takes in no text at all.
+    text = String.replace(text, "\0", "\uFFFD")
     pattern = "%" <> String.replace(text, ~r/[\\%_]/, "\\\\\\0") <> "%"
 
     Repo.all(
@@ -56,9 +58,13 @@ defmodule Sekai.Accounts do
   def admin?(%User{id: id}),
     do: Repo.exists?(from ruleset in UserPrivilegeRuleset, where: ruleset.user_id == ^id and ruleset.is_admin)
 
-  @doc "A token by which a user is known for a week. Signed with the secret of the endpoint; nothing is stored."
-  @spec token(User.t()) :: String.t()
-  def token(%User{id: id}), do: Phoenix.Token.sign(secret(), @salt, id)
+  @doc """
+  A token by which a user is known for a week. Signed with the secret of the endpoint; nothing is stored.
+
+  `:signed_at`, in seconds, has the week begin at another time.
+  """
+  @spec token(User.t(), keyword()) :: String.t()
+  def token(%User{id: id}, options \\ []), do: Phoenix.Token.sign(secret(), @salt, id, options)
 
   @doc "The user whose token this is."
   @spec authenticate(String.t()) :: {:ok, User.t()} | {:error, :invalid | :expired | :unknown_user}

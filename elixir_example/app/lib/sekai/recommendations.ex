@@ -131,7 +131,8 @@ defmodule Sekai.Recommendations do
   end
 
   # As the database writes them: what is no UUID is no item's.
-  defp excluded(options), do: for(id <- options[:exclude] || [], {:ok, id} <- [Ecto.UUID.cast(id)], do: id)
+  defp excluded(options),
+    do: for(id <- options[:exclude] || [], {:ok, uuid} <- [Ecto.UUID.dump(id)], do: Ecto.UUID.load!(uuid))
 
   defp n(options), do: Keyword.get(options, :n, 10)
   defp fallback?(options), do: Keyword.get(options, :fallback, true)

@@ -6,6 +6,7 @@ defmodule Sekai.DataCase do
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.Fixtures
       import Sekai.DataCase
       alias Sekai.Repo

@@ -15,7 +15,10 @@ defmodule Sekai.Models.Serving do
 
   @refresh_ms 60_000
 
-  @doc "Options: `:name` (this module) and `:refresh_ms`."
+  @doc """
+  Options: `:name` (this module), `:follow`: whether it hears of promotions and nodes (`true`), and `:refresh_ms`, from one
+  reading to the next; with `:infinity` it does not read by itself, not even when it starts.
+  """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
     name = Keyword.get(options, :name, __MODULE__)
@@ -39,24 +42,24 @@ defmodule Sekai.Models.Serving do
   def init(options) do
     :ets.new(options[:name], [:named_table, read_concurrency: true])
     # Before it is read: what is promoted in between is then read twice, and not missed.
-    :ok = Models.subscribe()
-    :ok = :net_kernel.monitor_nodes(true)
+    if Keyword.get(options, :follow, true), do: follow()
     state = %{table: options[:name], refresh_ms: Keyword.get(options, :refresh_ms, @refresh_ms)}
     {:ok, state, {:continue, :refresh}}
   end
 
-  @impl true
-  def handle_continue(:refresh, state) do
-    read(state)
-    schedule(state)
-    {:noreply, state}
+  defp follow do
+    :ok = Models.subscribe()
+    :ok = :net_kernel.monitor_nodes(true)
   end
+
+  @impl true
+  def handle_continue(:refresh, state), do: {:noreply, regularly(state)}
 
   @impl true
   def handle_call(:refresh, _from, state), do: {:reply, read(state), state}
 
   @impl true
-  def handle_info(:refresh, state), do: {:noreply, state, {:continue, :refresh}}
+  def handle_info(:refresh, state), do: {:noreply, regularly(state)}
 
   def handle_info({event, _about}, state) when event in [:promoted, :nodeup] do
     read(state)
@@ -69,11 +72,22 @@ defmodule Sekai.Models.Serving do
     true = :ets.insert(table, {:data_until, Models.data_until()})
     :ok
   rescue
-    error in [DBConnection.ConnectionError, Postgrex.Error] ->
-      Logger.warning("the serving version could not be read: #{Exception.message(error)}")
-      {:error, error}
+    error in [DBConnection.ConnectionError, Postgrex.Error] -> unread(error)
+  catch
+    # The repository itself is about to start.
+    :exit, reason -> unread(DBConnection.ConnectionError.exception(Exception.format_exit(reason)))
   end
 
-  defp schedule(%{refresh_ms: :infinity}), do: :ok
-  defp schedule(%{refresh_ms: refresh_ms}), do: Process.send_after(self(), :refresh, refresh_ms)
+  defp unread(error) do
+    Logger.warning("the serving version could not be read: #{Exception.message(error)}")
+    {:error, error}
+  end
+
+  defp regularly(%{refresh_ms: :infinity} = state), do: state
+
+  defp regularly(state) do
+    read(state)
+    Process.send_after(self(), :refresh, state.refresh_ms)
+    state
+  end
 end

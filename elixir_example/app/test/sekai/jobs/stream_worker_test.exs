@@ -3,7 +3,7 @@ defmodule Sekai.Jobs.StreamWorkerTest do
   use Oban.Testing, repo: Sekai.Repo
 
   import ExUnit.CaptureLog
-  import Sekai.StreamFakes, only: [attach: 1, eventually: 1]
+  import Sekai.StreamFakes, only: [attach: 1]
 
   alias Sekai.Jobs.StreamWorker
   alias Sekai.Streams.{Crash, Cursor}
