@@ -17,8 +17,9 @@ defmodule Sekai.Streams.WorkerTest do
   end
 
   setup do
-    Repo.query!("TRUNCATE stream_cursors")
-    :ok
+    forget = fn -> Repo.query!("TRUNCATE stream_cursors") end
+    forget.()
+    on_exit(forget)
   end
 
   defp users, do: Repo.all(from i in Interaction, distinct: true, order_by: i.user_id, select: i.user_id)
