@@ -127,6 +127,11 @@ defmodule PortWorker.MisbehaviourTest do
       assert_ends(server, [:worker_hung], &recommend(&1, "hang", timeout: :infinity))
     end
 
+    test "since its output is closed is killed" do
+      server = Rude.start("{}", hang_after: 300)
+      assert_ends(server, [:worker_hung], &recommend(&1, "shut out", timeout: :infinity))
+    end
+
     test "with its pipe full is killed; nobody waits past the timeout, and the queue is bounded" do
       server = Rude.start("{}", hang_after: 1_000, max_in_flight: 1_000, max_queue: 20)
       {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
@@ -232,6 +237,21 @@ defmodule PortWorker.MisbehaviourTest do
       test "#{name}" do
         assert_ends(Rude.start(), [:worker_down], &recommend(&1, unquote(user)))
       end
+    end
+
+    test "that is none: it has closed its input, and is found so by what is written next" do
+      deed = fn server ->
+        shut = Task.async(fn -> recommend(server, "shut in", timeout: :infinity) end)
+        await_in_flight(server, 4)
+        # What is written before the worker has come to it is lost with it.
+        assert eventually(fn ->
+                 match?({:error, %Error{code: :worker_down}}, PortWorker.ping(server, timeout: 20))
+               end)
+
+        Task.await(shut)
+      end
+
+      assert_ends(Rude.start(), [:worker_down], deed)
     end
 
     test "within a training" do

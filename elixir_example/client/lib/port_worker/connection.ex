@@ -119,7 +119,12 @@ defmodule PortWorker.Connection do
     end
   end
 
-  def handle_info({port, {:exit_status, status}}, %{port: port} = state), do: worker_gone(state, status)
+  def handle_info({port, {:exit_status, status}}, %{port: port} = state) do
+    if state.guard, do: OSProcess.release(state.guard)
+    worker_gone(%{state | guard: nil}, status)
+  end
+
+  # The pipe broke. The worker has most likely ended, but it may just have closed its input: the guard sees to it.
   def handle_info({:EXIT, port, _reason}, %{port: port} = state), do: worker_gone(state, nil)
 
   # A linked process other than the Port, and not the parent: GenServer itself handles that one.
@@ -280,16 +285,12 @@ defmodule PortWorker.Connection do
   # The end
 
   defp worker_gone(state, status) do
-    if state.guard, do: OSProcess.release(state.guard)
     details = if status, do: %{"exit_status" => status}, else: %{}
-
-    fail(
-      %{state | port: nil, guard: nil},
-      Error.new(:worker_down, "the worker #{died(state, status)}", details)
-    )
+    fail(%{state | port: nil}, Error.new(:worker_down, "the worker #{died(state, status)}", details))
   end
 
-  defp died(%{phase: :booting}, status), do: "exited before it said hello, with status #{inspect(status)}"
+  defp died(%{phase: :booting}, nil), do: "exited before it said hello"
+  defp died(%{phase: :booting}, status), do: "exited before it said hello, with status #{status}"
   defp died(_state, status) when status in [nil, 0], do: "exited"
   defp died(_state, status) when status > 128, do: "was killed by signal #{status - 128}"
   defp died(_state, status), do: "exited with status #{status}"
@@ -328,11 +329,9 @@ defmodule PortWorker.Connection do
   defp await_idle_unless_over({:noreply, state}), do: await_idle(state)
   defp await_idle_unless_over({:stop, _error, state}), do: state
 
-  defp close(%{port: nil}, _grace), do: :ok
-
+  # Even where the Port had closed by itself the process has to go.
   defp close(state, grace) do
-    Pipe.close(state.port)
-    # Even where the Port had closed by itself the process has to go.
+    if state.port, do: Pipe.close(state.port)
     if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
   end
 end
