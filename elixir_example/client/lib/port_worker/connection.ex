@@ -29,6 +29,8 @@ defmodule PortWorker.Connection do
   @settle_ms 5_000
   # The protocol's own limit, which holds for the hello, that tells the worker's.
   @max_frame_bytes 16_777_216
+  # How much of a worker's message is logged.
+  @logged_characters 1_000
 
   @derive {Inspect, only: [:server, :os_pid, :phase]}
   defstruct [
@@ -246,8 +248,8 @@ defmodule PortWorker.Connection do
 
   defp receive_message({:error, nil, error}, frame, state) do
     with {:ok, state} <- in_flow(state, &Flow.unasked(&1, frame)) do
-      log(state, :error, "the worker could not read a frame: #{error.code}: #{error.message}", [])
-      {:ok, state}
+      message = String.slice(error.message, 0, @logged_characters)
+      {:ok, log(state, :error, [], fn -> "the worker could not read a frame: #{error.code}: #{message}" end)}
     end
   end
 
@@ -266,7 +268,8 @@ defmodule PortWorker.Connection do
   end
 
   defp event(state, kind, facts) do
-    log(state, level(kind), "worker #{state.os_pid}: #{kind} #{inspect(facts)}", event: kind)
+    text = fn -> "worker #{state.os_pid}: #{kind} #{Protocol.show(facts, 50)}" end
+    state = log(state, level(kind), [event: kind], text)
     if kind == :model_activated, do: activated(state, facts), else: state
   end
 
@@ -279,8 +282,15 @@ defmodule PortWorker.Connection do
   defp level(kind) when kind in [:model_activated, :draining], do: :info
   defp level(_later_kind), do: :debug
 
-  defp log(state, level, message, metadata),
-    do: if(Flood.few?(state.flow.flood), do: Logger.log(level, message, metadata))
+  # A handler of logs can be slow, and this process is everybody's.
+  defp log(%{flow: flow} = state, level, metadata, text) do
+    if Flood.log?(flow.flood) do
+      Logger.log(level, text, metadata)
+      %{state | flow: %{flow | flood: Flood.logged(flow.flood)}}
+    else
+      state
+    end
+  end
 
   # The end
 
