@@ -132,6 +132,11 @@ defmodule PortWorker.LogTest do
       refute OSProcess.alive?(os_pid)
     end
 
+    defp running?(command) do
+      {processes, 0} = System.cmd("ps", ["-A", "-o", "args="])
+      command in String.split(processes, "\n")
+    end
+
     defp start_shell(shell) do
       options = [command: "/bin/sh", args: ["-c", shell], stderr: :error, kill_after: 5_000]
       start_supervised!(Supervisor.child_spec({PortWorker, options}, restart: :temporary))

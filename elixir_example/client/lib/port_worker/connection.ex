@@ -146,6 +146,13 @@ defmodule PortWorker.Connection do
   def handle_info({:DOWN, monitor, :process, _pid, :normal}, %{stderr: {_, monitor}} = state),
     do: {:noreply, %{state | stderr: nil}}
 
+  def handle_info({:DOWN, monitor, :process, _pid, {:flooded, lines}}, %{stderr: {_, monitor}} = state) do
+    message =
+      "expected a worker that writes little to stderr, got: #{lines} lines quicker than they can be read"
+
+    fail(state, Error.new(:flooded, message))
+  end
+
   def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
     do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
 
