@@ -21,7 +21,8 @@ defmodule PortWorker do
 
     * `:timeout` - milliseconds, or `:infinity`. It is the deadline that the worker sees: what is past it is not begun,
       and the call is cancelled in the worker. Default 5 seconds, if not said otherwise
-    * `:ref` - a `make_ref()` by which another process may `cancel/2` the call
+    * `:ref` - a `make_ref()` by which another process may `cancel/2` the call. It is of one call at a time: another one
+      with the same is refused as `:invalid_argument` until that is over
 
   A caller that dies has its calls cancelled, too.
 

@@ -104,6 +104,7 @@ defmodule PortWorker.Connection do
     do: {:noreply, %{state | flow: Flow.call(state.flow, owner, entry)}}
 
   def handle_cast({:cancel, key}, state), do: {:noreply, %{state | flow: Flow.cancel(state.flow, key)}}
+  def handle_cast({:give_up, key}, state), do: {:noreply, %{state | flow: Flow.give_up(state.flow, key)}}
 
   # A caller found that its answer cannot be read.
   def handle_cast({:malformed, frame}, state) do
@@ -338,6 +339,7 @@ defmodule PortWorker.Connection do
         {{:owner, _}, _, _, _, _} = message -> message |> handle_info(state) |> await_idle_unless_over()
         :retry -> :retry |> handle_info(state) |> await_idle_unless_over()
         {:"$gen_cast", {:cancel, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
+        {:"$gen_cast", {:give_up, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
         {:"$gen_cast", {:malformed, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
       end
     end
