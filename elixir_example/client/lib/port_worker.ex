@@ -30,7 +30,7 @@ defmodule PortWorker do
 
   The worker has no more than `:max_in_flight` calls at a time. Up to `:max_queue` more wait in the connection, each as
   long as its timeout permits, and are sent in their order; what comes on top is refused at once as `:overloaded`. A call
-  that was given up counts as in flight until the worker has said that it is over.
+  that was given up counts as in flight until the worker has said that it is over, or had `:hang_after` to say so.
 
   ## Readiness and liveness
 
@@ -116,8 +116,9 @@ defmodule PortWorker do
     * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)
     * `:boot_timeout` - milliseconds until the worker must have said hello (30,000). `bin/worker` installs what it
       needs on its very first run: run it once beforehand, or give it minutes
-    * `:hang_after` - milliseconds without an answer to a ping after which the worker is killed, or `:infinity` (30,000).
-      The connection pings it twice as often by itself
+    * `:hang_after` - milliseconds without an answer to a ping after which the worker is killed (30,000), or `:infinity`.
+      The connection pings it by itself when half of that has passed since the last answer. A call that was given up
+      that long ago (half a minute with `:infinity`) and that the worker has not ended no longer counts as in flight
     * `:drain_timeout` - milliseconds that calls in flight are given to finish when the worker is stopped (1,000)
     * `:kill_after` - milliseconds that a worker whose pipes are closed has before it is killed (2,000). Under a
       supervisor, the old worker and the new one are in memory together for no longer

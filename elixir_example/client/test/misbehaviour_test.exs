@@ -5,7 +5,7 @@ defmodule PortWorker.MisbehaviourTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Error, OSProcess, Peak, Rude}
+  alias PortWorker.{Calls, Error, Flow, Liveness, Options, OSProcess, Peak, Rude}
 
   @moduletag timeout: 120_000
 
@@ -161,7 +161,19 @@ defmodule PortWorker.MisbehaviourTest do
     test "is left alone where it may" do
       server = Rude.start("{}", hang_after: :infinity)
       assert {:ok, :pong} = PortWorker.ping(server)
-      assert :sys.get_state(server).liveness.timer == nil
+      send(server, :probe)
+      # It was not pinged: the next id is that of the next call.
+      assert %{liveness: %{id: nil}, flow: %{calls: %{next_id: 1}}} = :sys.get_state(server)
+    end
+
+    test "for ever does not keep the credits of calls that were given up" do
+      now = System.monotonic_time(:millisecond)
+      calls = %Calls{given_up: %{0 => now - 31_000, 1 => now}}
+      flow = %{Flow.new(self(), Options.validate!(command: "/bin/sh")) | calls: calls}
+      {liveness, flow} = :infinity |> Liveness.new() |> Liveness.probe(flow)
+      assert Flow.info(flow).in_flight == 1
+      # It will look again.
+      assert Process.cancel_timer(liveness.timer) in 1..15_000
     end
 
     test "for less than hang_after goes on" do
