@@ -44,7 +44,7 @@ defmodule PortWorker do
   caller has been told (`:worker_down`, `:worker_hung`, `:malformed_frame`: all retryable). The supervisor then starts a
   new one; calls made while it boots wait for it, as far as their timeout goes. It boots at once, unless the one before
   had not been ready for five seconds and the one before that neither: then it waits for `:backoff_min`, and next time
-  four times as long, up to `:backoff_max`. The count is in the specification of the child, so it holds for workers that
+  five times as long, up to `:backoff_max`. The count is in the specification of the child, so it holds for workers that
   are started by `child_spec/1`; with the defaults a supervisor's own limit of three restarts in five seconds is kept.
 
   ## Logs
@@ -141,9 +141,12 @@ defmodule PortWorker do
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     {id, options} = Keyword.pop(options, :id, Keyword.get(options, :name) || __MODULE__)
-    options = Keyword.put(options, :backoff, Backoff.new())
-    %{drain_timeout: drain, kill_after: kill} = Options.validate!(options)
-    %{id: id, start: {__MODULE__, :start_link, [options]}, shutdown: drain + kill + 2_000}
+
+    # Checked here once: a restart that raised, since the command is being replaced just then, would be no life that the
+    # back-off counts, and take the supervisor down.
+    options = %{Options.validate!(options) | backoff: Backoff.new()}
+    shutdown = options.drain_timeout + options.kill_after + 2_000
+    %{id: id, start: {Connection, :start_link, [options]}, shutdown: shutdown}
   end
 
   @doc """

@@ -285,6 +285,14 @@ defmodule PortWorker.ConnectionTest do
       assert message == "the worker could not be spawned: :enoent"
     end
 
+    test "a variable that the node has no bytes for is told" do
+      Process.flag(:trap_exit, true)
+      options = PortWorker.Options.validate!(Fake.options("normal"))
+      {:ok, server} = PortWorker.Connection.start_link(%{options | env: [{"A=B", "1"}]})
+      assert_receive {:EXIT, ^server, %Error{code: :worker_down, message: message}}, 5_000
+      assert message =~ ~r/^the worker could not be spawned: /
+    end
+
     test "silence is ended after boot_timeout, and the worker is killed" do
       server = Fake.start("silent_at_boot", boot_timeout: 500)
       os_pid = Fake.os_pid(server)

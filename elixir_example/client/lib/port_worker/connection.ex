@@ -205,9 +205,13 @@ defmodule PortWorker.Connection do
     guard = if os_pid, do: OSProcess.guard(os_pid, state.options.kill_after)
     {:noreply, %{state | port: port, os_pid: os_pid, guard: guard}}
   rescue
-    error in ErlangError ->
-      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{inspect(error.original)}"))
+    error in [ErlangError, ArgumentError] ->
+      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{reason(error)}"))
   end
+
+  defp reason(%ErlangError{original: reason}), do: inspect(reason)
+  # A variable that the node's own encoding of names has no bytes for, for instance.
+  defp reason(%ArgumentError{} = error), do: Exception.message(error)
 
   defp ready(state, %{limits: limits} = hello) do
     Stderr.release(state.stderr)
