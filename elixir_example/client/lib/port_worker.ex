@@ -152,7 +152,8 @@ defmodule PortWorker do
   @doc """
   Waits until the worker is ready. Answers what it says of itself: `model`, `ops`, `limits`, `worker`, `os_pid`.
 
-  Where it ends before it is ready, this answers why. `timeout` is in milliseconds, or `:infinity`.
+  Where it ends before it is ready, this answers why. Until then it takes a place in the queue, as a call does.
+  `timeout` is in milliseconds, or `:infinity`.
   """
   @spec await_ready(server(), timeout()) :: result(map())
   def await_ready(server, timeout \\ 60_000), do: Route.await_ready(server, timeout)
@@ -449,7 +450,9 @@ defmodule PortWorker do
   def stop(server) do
     with nil <- Route.stop(server), do: GenServer.stop(server, :normal, :infinity)
   catch
-    :exit, {reason, _call} when reason == :noproc or is_struct(reason, Error) -> :ok
+    # It has ended by itself, or is being stopped by its supervisor.
+    :exit, {reason, _call} when reason in [:noproc, :shutdown] or is_struct(reason, Error) -> :ok
+    :exit, {{:shutdown, _reason}, _call} -> :ok
   end
 
   defbang recommend(server :: server(), user :: id(), options :: keyword()) :: recommendation()
@@ -492,7 +495,18 @@ defmodule PortWorker do
   defp named(args, key) do
     Map.replace_lazy(args, key, fn
       nil -> nil
-      values -> Map.new(values, fn {name, value} -> {to_string(name), value} end)
+      values -> values |> pairs!(key) |> Map.new(fn {name, value} -> {to_string(name), value} end)
     end)
+  end
+
+  defp pairs!(values, key) do
+    if (is_map(values) and not is_struct(values)) or
+         (is_list(values) and Enum.all?(values, &match?({_, _}, &1))),
+       do: values,
+       else:
+         raise(
+           ArgumentError,
+           "expected #{inspect(key)} to be a map or a keyword list, got: #{inspect(values)}"
+         )
   end
 end

@@ -106,6 +106,12 @@ defmodule PortWorker.ConnectionTest do
       assert_raise ArgumentError, "unknown option :m of recommend", fn -> recommend(server, 1, m: 1) end
       assert_raise ArgumentError, ~r/^expected :timeout to be /, fn -> recommend(server, 1, timeout: -1) end
 
+      for features <- [[:vip], "vip", 1..2] do
+        assert_raise ArgumentError, ~r/^expected :features to be a map or a keyword list, got: /, fn ->
+          recommend(server, 1, features: features)
+        end
+      end
+
       assert_raise ArgumentError, ~r/^expected :on_progress to be /, fn ->
         PortWorker.retrain(server, on_progress: 1)
       end
@@ -352,6 +358,24 @@ defmodule PortWorker.ConnectionTest do
       assert reason.message == "the worker was killed by signal 9"
     end
 
+    test "goes on when a process ends normally that was linked to its connection" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      Task.await(Task.async(fn -> Process.link(server) end))
+      assert {:ok, :pong} = PortWorker.ping(server)
+    end
+
+    test "may be stopped while its supervisor stops it" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      call = Task.async(fn -> recommend(server, "late") end)
+      await_in_flight(server, 1)
+      stop = Task.async(fn -> eventually(fn -> draining?(server) end) && PortWorker.stop(server) end)
+      assert stop_supervised(PortWorker) == :ok
+      assert Task.await(stop) == :ok
+      assert {:ok, %{"late" => true}} = Task.await(call)
+    end
+
     test "is started again by its supervisor" do
       name = :"worker_#{System.unique_integer([:positive])}"
       start_supervised!({PortWorker, Fake.options("normal", name: name)})
@@ -381,6 +405,9 @@ defmodule PortWorker.ConnectionTest do
       assert eventually(fn -> not OSProcess.alive?(os_pid) end)
     end
   end
+
+  defp draining?(server),
+    do: Process.info(server, :current_function) != {:current_function, {:gen_server, :loop, 7}}
 
   defp await_in_flight(server, count) do
     assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).flow.calls) == count end)

@@ -130,9 +130,12 @@ defmodule PortWorker.Connection do
   # The pipe broke. The worker has most likely ended, but it may just have closed its input: the guard sees to it.
   def handle_info({:EXIT, port, _reason}, %{port: port} = state), do: worker_gone(state, nil)
 
-  # A linked process other than the Port, and not the parent: GenServer itself handles that one.
-  def handle_info({:EXIT, pid, reason}, state) when is_pid(pid), do: {:stop, reason, state}
-  def handle_info({:EXIT, _port, _reason}, state), do: {:noreply, state}
+  # A linked process other than the Port, and not the parent: GenServer itself handles that one. As for any process, a
+  # normal end is no reason to end.
+  def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal,
+    do: {:stop, reason, state}
+
+  def handle_info({:EXIT, _port_or_pid, _reason}, state), do: {:noreply, state}
 
   def handle_info({{:owner, id}, _monitor, :process, _pid, _reason}, state),
     do: {:noreply, %{state | flow: Flow.owner_gone(state.flow, id)}}
