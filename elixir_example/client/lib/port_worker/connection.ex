@@ -61,6 +61,7 @@ defmodule PortWorker.Connection do
     Process.flag(:trap_exit, true)
     # What callers and the worker say at once is not copied by each collection of garbage.
     Process.flag(:message_queue_data, :off_heap)
+    never_wait_for_nodes()
     :ok = Atoms.load()
     server = options.name || self()
     Logger.metadata(port_worker: server)
@@ -187,6 +188,15 @@ defmodule PortWorker.Connection do
     # A worker that broke the protocol is not asked politely.
     close(state, if(orderly?, do: state.options.kill_after, else: 0))
     Telemetry.worker_down(state.server, state.os_pid, state.since, reason)
+  end
+
+  # What a caller's node does not take for now is kept for it, rather than to hold up everybody else. Before OTP 25.3 there
+  # is no such flag: a node that does not take the megabytes it asked for then holds them up until it is found to be gone.
+  @dialyzer {:nowarn_function, never_wait_for_nodes: 0}
+  defp never_wait_for_nodes do
+    :erlang.process_flag(:async_dist, true)
+  rescue
+    ArgumentError -> false
   end
 
   # The boot
