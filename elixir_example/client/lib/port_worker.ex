@@ -110,7 +110,8 @@ defmodule PortWorker do
     * `:cd` - the folder to run it in
     * `:stderr` - `:inherit`: what the worker writes there goes to the stderr of this node (default). Or a level of
       `Logger`: each line becomes a message of that level, through a named pipe and `cat`. It has the metadata
-      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged
+      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged, and a worker that writes them
+      quicker than they can be counted is ended (`:flooded`)
     * `:name` - as of `GenServer`
     * `:max_in_flight` - how many calls the worker has at a time (64). The worker's own limit holds where that is lower
     * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)
