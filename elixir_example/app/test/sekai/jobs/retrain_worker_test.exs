@@ -137,6 +137,7 @@ defmodule Sekai.Jobs.RetrainWorkerTest do
     end
   end
 
+  @tag capture_log: true
   test "takes an attempt, and trains again, where the worker dies of it" do
     start_oban(queues: [retrain: 1])
     {:ok, %{id: id} = run} = RetrainWorker.request(@long)
