@@ -15,6 +15,8 @@ config :sekai, Sekai.Repo,
 config :sekai, SekaiWeb.Endpoint,
   url: [host: "localhost"],
   adapter: Bandit.PhoenixAdapter,
+  # Compressing is for who stands before it: here it would take longer than many an answer.
+  http: [http_options: [compress: false]],
   render_errors: [formats: [html: SekaiWeb.ErrorHTML, json: SekaiWeb.ErrorJSON], layout: false],
   pubsub_server: Sekai.PubSub,
   live_view: [signing_salt: "k1gEJ9wq"]
