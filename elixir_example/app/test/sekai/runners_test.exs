@@ -42,11 +42,10 @@ defmodule Sekai.RunnersTest do
   end
 
   # A call that is never answered.
-  defp occupy(count) do
-    for _ <- 1..count do
-      Task.async(fn -> PortWorker.recommend(Recommender, "silence", timeout: :infinity) end)
-    end
-  end
+  defp occupy(count), do: for(_ <- 1..count, do: occupied(Recommender))
+
+  defp occupied(name), do: Task.async(fn -> PortWorker.recommend(name, "silence", timeout: :infinity) end)
+  defp busy?(lease), do: match?({:ok, %{in_flight: in_flight}} when in_flight > 0, PortWorker.info(lease))
 
   defp ready, do: for(%{state: :ready} = lease <- Fleet.leases(Recommender), do: lease)
   defp now, do: System.monotonic_time(:millisecond)
@@ -92,9 +91,9 @@ defmodule Sekai.RunnersTest do
 
     times =
       for _ <- 1..3 do
-        # One in flight at each worker, surely, which nobody will answer.
-        calls = occupy(2)
-        eventually(fn -> Enum.all?(ready(), &(&1.in_flight > 0)) end)
+        # One in flight at each worker, which nobody will answer.
+        calls = for %{name: lease} <- ready(), do: occupied(lease)
+        eventually(fn -> Enum.all?(ready(), &busy?(&1.name)) end)
         %{os_pid: victim} = Enum.random(Machine.list())
         workers = worker_pids()
         at = now()

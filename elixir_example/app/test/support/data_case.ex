@@ -6,17 +6,12 @@ defmodule Sekai.DataCase do
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.Fixtures
       import Sekai.DataCase
       alias Sekai.Repo
     end
   end
-
-  @doc "Whether `fun` is true before two seconds have passed."
-  @spec eventually((-> boolean()), non_neg_integer()) :: boolean()
-  def eventually(fun, tries \\ 200)
-  def eventually(_fun, 0), do: false
-  def eventually(fun, tries), do: fun.() or (Process.sleep(10) == :ok and eventually(fun, tries - 1))
 
   setup tags do
     for repo <- Application.fetch_env!(:sekai, :ecto_repos) do

@@ -172,8 +172,8 @@ defmodule Sekai.Jobs.RetrainWorker do
     }
   end
 
-  defp metrics(model),
-    do: Map.merge(Map.take(model, [:rows, :users, :items, :duration_ms]), model.evaluation || %{})
+  # `evaluation` is nil where there was nothing to measure it by.
+  defp metrics(model), do: Map.take(model, [:rows, :users, :items, :duration_ms, :evaluation])
 
   # The manifest has the time of the newest interaction that the model has learnt, where there is any.
   defp data_until(version) do

@@ -4,6 +4,7 @@ defmodule Sekai.Streams.InteractionSourceTest do
   import ExUnit.CaptureLog
   import Membrane.ChildrenSpec
   import Membrane.Testing.Assertions
+  import Sekai.Eventually
   import Sekai.StreamFakes
 
   alias Membrane.Buffer
