@@ -227,7 +227,7 @@ defmodule PortWorker.ConnectionTest do
       assert eventually(fn -> match?({:ok, %{in_flight: 64, waiting: 19_936}}, PortWorker.info(server)) end)
       :ok = :sys.suspend(server)
       for caller <- callers, do: Process.exit(caller, :kill)
-      assert eventually(fn -> Process.info(server, :message_queue_len) == {:message_queue_len, 20_000} end)
+      assert eventually(fn -> elem(Process.info(server, :message_queue_len), 1) >= 20_000 end)
       {:reductions, before} = Process.info(server, :reductions)
       :ok = :sys.resume(server)
       assert eventually(fn -> empty?(server) end)

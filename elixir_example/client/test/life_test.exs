@@ -4,7 +4,14 @@ defmodule PortWorker.LifeTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Backoff, Connection, Error, Fake, Greeter, OSProcess, Rude}
+  alias PortWorker.{Backoff, Connection, Error, Greeter, OSProcess, Rude}
+
+  defp temporary_home do
+    home = Path.join(System.tmp_dir!(), "port_worker_#{System.pid()}_#{System.unique_integer([:positive])}")
+    on_exit(fn -> File.rm_rf!(home) end)
+    File.mkdir_p!(home)
+    home
+  end
 
   describe "readiness" do
     test "is awaited, with what the worker says of itself" do
@@ -36,11 +43,24 @@ defmodule PortWorker.LifeTest do
     end
 
     test "is told to whom a connection greets, though more callers wait for the boot than may" do
-      server = Fake.start("slow_boot", max_in_flight: 1, max_queue: 0)
+      # It boots when the folder has gone.
+      home = temporary_home()
+      [command: command, args: args] = Rude.options() |> Keyword.take([:command, :args])
+      shell = ~s(while test -d "$0"; do sleep 0.05; done; exec "$@")
+
+      options = [
+        command: "/bin/sh",
+        args: ["-c", shell, home, command | args],
+        max_in_flight: 1,
+        max_queue: 0
+      ]
+
+      server = start_supervised!({PortWorker, options})
       early = Task.async(fn -> PortWorker.ping(server) end)
       assert eventually(fn -> match?({:ok, %{waiting: 1}}, PortWorker.info(server)) end)
       assert {:error, %Error{code: :overloaded}} = PortWorker.await_ready(server)
       Greeter.start(server, :it_is_ready)
+      File.rm_rf!(home)
       assert_receive :it_is_ready, 20_000
       assert Task.await(early) == {:ok, :pong}
     end
@@ -70,9 +90,7 @@ defmodule PortWorker.LifeTest do
 
     test "that wait boot in the end" do
       name = __MODULE__.Waits
-      home = Path.join(System.tmp_dir!(), "port_worker_#{System.pid()}_#{System.unique_integer([:positive])}")
-      on_exit(fn -> File.rm_rf!(home) end)
-      File.mkdir_p!(home)
+      home = temporary_home()
       # It boots only when the folder has gone: `test ! -d`.
       [command: command, args: args] = Rude.options() |> Keyword.take([:command, :args])
       shell = ~s(test ! -d "$0" && exec "$@")
@@ -108,9 +126,7 @@ defmodule PortWorker.LifeTest do
 
     test "wait for a command that is being replaced" do
       name = __MODULE__.Replaced
-      home = Path.join(System.tmp_dir!(), "port_worker_#{System.pid()}_#{System.unique_integer([:positive])}")
-      on_exit(fn -> File.rm_rf!(home) end)
-      File.mkdir_p!(home)
+      home = temporary_home()
       command = Path.join(home, "worker")
       File.write!(command, ~s(#!/bin/sh\nrm "$0"\n))
       File.chmod!(command, 0o755)
