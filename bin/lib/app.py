@@ -78,7 +78,8 @@ def main() -> int:
     """Exit status 0; that of mix where it fails; 1 where something is missing."""
     asked = arguments(sys.argv[1:])
     try:
-        check_elixir()
+        if missing := lacking():
+            raise CannotRunError(missing)
         with database(asked.database) as url, home(asked.home) as folder:
             return test(asked, url) if asked.test else serve(asked, url, folder)
     except CannotRunError as error:
@@ -88,19 +89,17 @@ def main() -> int:
         return 130
 
 
-def check_elixir() -> None:
-    """Raises CannotRunError where Elixir or hex is missing, or Elixir is too old."""
+def lacking() -> str:
+    """Which of Elixir and hex is missing or too old; nothing where all is there."""
     if shutil.which("mix") is None:
-        raise CannotRunError(
-            "Elixir 1.17 or newer is needed, and there is no `mix`: https://elixir-lang.org/install.html"
-        )
+        return "Elixir 1.17 or newer is needed, and there is no `mix`"
     said = subprocess.run(["elixir", "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"Elixir (\d+)\.(\d+)", said)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < NEEDED:
-        raise CannotRunError(f"Elixir 1.17 or newer is needed, found {version[0]}.{version[1]}")
-    if subprocess.run(["mix", "hex.info"], capture_output=True, cwd="/", check=False).returncode:
-        raise CannotRunError("hex is needed: mix local.hex")
+        return f"Elixir 1.17 or newer is needed, found {version[0]}.{version[1]}"
+    no_hex = subprocess.run(["mix", "hex.info"], stdin=subprocess.DEVNULL, capture_output=True, cwd="/", check=False)
+    return "hex is needed: mix local.hex" if no_hex.returncode else ""
 
 
 @contextmanager
@@ -148,7 +147,7 @@ def serve(asked: argparse.Namespace, url: str, folder: Path) -> int:
     mix(["do", "ecto.create", "--quiet", "+", "ecto.migrate", "--quiet"], environment)
     sizes = [f"--{size}={value}" for size in ("users", "items", "visits") if (value := getattr(asked, size))]
     mix(["sekai.fixture", *sizes], environment)
-    token = mix_output(["sekai.token", ADMIN, "--admin"], environment).split()[-1]
+    token = mix_output(["sekai.token", ADMIN, "--admin", "--create"], environment).split()[-1]
     with running(["mix", "phx.server"], environment) as server:
         address = f"http://127.0.0.1:{asked.port}"
         wait_for(server, f"{address}/healthz")

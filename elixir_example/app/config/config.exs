@@ -29,13 +29,28 @@ config :sekai, Sekai.Recommender,
 
 config :sekai, Oban,
   repo: Sekai.Repo,
-  # These three are what CockroachDB can do: see the guide in README.md, "Oban and CockroachDB".
+  # These three are what CockroachDB can do: see guides/oban.md.
   engine: Oban.Engines.Basic,
   notifier: Oban.Notifiers.PG,
   peer: Oban.Peers.Global,
-  queues: [retrain: 1, batch: 1, maintenance: 1, streams: 2]
+  queues: [retrain: 1, batch: 1, maintenance: 1, streams: 2],
+  plugins: [
+    {Oban.Plugins.Pruner, max_age: 7 * 24 * 3600},
+    Sekai.Jobs.Lifeline,
+    # In UTC. A promotion asks for everybody's list itself; at night they are made anew with what was visited since.
+    {Oban.Plugins.Cron,
+     crontab: [
+       {"0 3 * * *", Sekai.Jobs.RetrainWorker, args: %{algorithm: "ALS"}},
+       {"0 5 * * *", Sekai.Jobs.BatchRecommendWorker},
+       {"30 * * * *", Sekai.Jobs.PruneWorker}
+     ]}
+  ]
+
+# Users to a page, which is one call and one transaction; items to a user's list.
+config :sekai, Sekai.Jobs.BatchRecommendWorker, page: 1_000, n: 50
 
 config :phoenix, :json_library, Jason
+config :phoenix, :filter_parameters, ["password", "token"]
 
 config :logger, :default_formatter,
   format: "$time $metadata[$level] $message\n",

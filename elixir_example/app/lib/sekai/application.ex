@@ -12,14 +12,17 @@ defmodule Sekai.Application do
   defp children, do: if(Sekai.Runners.runner?(), do: [], else: all_children())
 
   defp all_children do
-    [
-      Sekai.Repo,
-      {Phoenix.PubSub, name: Sekai.PubSub},
-      {Sekai.Recommendations.Popular, Application.get_env(:sekai, Sekai.Recommendations.Popular, [])},
-      {Sekai.Models.Serving, Application.get_env(:sekai, Sekai.Models.Serving, [])}
-    ] ++
+    # Oban's own repository is among them where there is one.
+    Application.fetch_env!(:sekai, :ecto_repos) ++
+      [
+        {Phoenix.PubSub, name: Sekai.PubSub},
+        {Sekai.Recommendations.Popular, Application.get_env(:sekai, Sekai.Recommendations.Popular, [])},
+        {Sekai.Models.Serving, Application.get_env(:sekai, Sekai.Models.Serving, [])}
+      ] ++
       Sekai.Recommender.children() ++
       [
+        {DynamicSupervisor, name: Sekai.Streams.Supervisor},
+        Sekai.Monitor,
         {Oban, Application.fetch_env!(:sekai, Oban)},
         SekaiWeb.Endpoint
       ]

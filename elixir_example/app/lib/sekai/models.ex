@@ -11,6 +11,9 @@ defmodule Sekai.Models do
 
   import Ecto.Query
 
+  require Logger
+
+  alias Sekai.Jobs.BatchRecommendWorker
   alias Sekai.Models.{ModelVersion, RetrainRun}
   alias Sekai.{Repo, Transaction}
 
@@ -89,7 +92,8 @@ defmodule Sekai.Models do
   end
 
   @doc """
-  Has all workers serve `version`, and then writes that down. Doing it twice does no more than doing it once.
+  Has all workers serve `version`, writes that down, and asks for everybody's list of it. Doing it twice does no more than
+  doing it once.
 
   Where the workers can't, this is their error, and the version before serves on.
   """
@@ -97,7 +101,18 @@ defmodule Sekai.Models do
   def promote(version) do
     with %ModelVersion{} <- Repo.get(ModelVersion, version) || {:error, :not_found},
          {:ok, _answer} <- PortWorker.activate(Sekai.Recommender, version),
-         do: mark_active(version)
+         {:ok, serving} <- mark_active(version) do
+      ask_for_lists(version)
+      {:ok, serving}
+    end
+  end
+
+  # Where the jobs' database is away: it serves all the same, and at night the lists are asked for again.
+  defp ask_for_lists(version) do
+    BatchRecommendWorker.request(version)
+  rescue
+    error in [DBConnection.ConnectionError, Postgrex.Error] ->
+      Logger.warning("nobody's list of #{version} could be asked for: #{Exception.message(error)}")
   end
 
   @doc "Trainings, newest first."
@@ -137,6 +152,10 @@ defmodule Sekai.Models do
       :error -> nil
     end
   end
+
+  @doc "The trainings that have not ended."
+  @spec open_runs() :: [RetrainRun.t()]
+  def open_runs, do: Repo.all(from r in RetrainRun, where: r.state in [:waiting, :running])
 
   @doc "Writes down how a training ended, unless it has ended already: then that stays, and is the answer."
   @spec close_run(RetrainRun.t(), map()) :: {:ok, RetrainRun.t()}

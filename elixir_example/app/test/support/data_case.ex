@@ -6,17 +6,12 @@ defmodule Sekai.DataCase do
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.Fixtures
       import Sekai.DataCase
       alias Sekai.Repo
     end
   end
-
-  @doc "Whether `fun` is true before two seconds have passed."
-  @spec eventually((-> boolean()), non_neg_integer()) :: boolean()
-  def eventually(fun, tries \\ 200)
-  def eventually(_fun, 0), do: false
-  def eventually(fun, tries), do: fun.() or (Process.sleep(10) == :ok and eventually(fun, tries - 1))
 
   @doc "Has this process meet a database that does not answer, from now on."
   @spec database_is_away() :: term()
@@ -31,8 +26,11 @@ defmodule Sekai.DataCase do
   end
 
   setup tags do
-    pid = Ecto.Adapters.SQL.Sandbox.start_owner!(Sekai.Repo, shared: not tags[:async])
-    on_exit(fn -> Ecto.Adapters.SQL.Sandbox.stop_owner(pid) end)
+    for repo <- Application.fetch_env!(:sekai, :ecto_repos) do
+      pid = Ecto.Adapters.SQL.Sandbox.start_owner!(repo, shared: not tags[:async])
+      on_exit(fn -> Ecto.Adapters.SQL.Sandbox.stop_owner(pid) end)
+    end
+
     :ok
   end
 end
