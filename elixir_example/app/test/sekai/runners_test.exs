@@ -41,11 +41,12 @@ defmodule Sekai.RunnersTest do
     callers |> Task.await_many(30_000) |> Enum.reduce(&Map.merge(&1, &2, fn _answer, a, b -> a + b end))
   end
 
-  # A call that is never answered.
-  defp occupy(count), do: for(_ <- 1..count, do: occupied(Recommender))
-
-  defp occupied(name), do: Task.async(fn -> PortWorker.recommend(name, "silence", timeout: :infinity) end)
-  defp busy?(lease), do: match?({:ok, %{in_flight: in_flight}} when in_flight > 0, PortWorker.info(lease))
+  # A call that is never answered. It has been made when this returns: its process waits.
+  defp occupy(server) do
+    call = Task.async(fn -> PortWorker.recommend(server, "silence", timeout: :infinity) end)
+    eventually(fn -> Process.info(call.pid, :status) == {:status, :waiting} end)
+    call
+  end
 
   defp ready, do: for(%{state: :ready} = lease <- Fleet.leases(Recommender), do: lease)
   defp now, do: System.monotonic_time(:millisecond)
@@ -91,9 +92,8 @@ defmodule Sekai.RunnersTest do
 
     times =
       for _ <- 1..3 do
-        # One in flight at each worker, which nobody will answer.
-        calls = for %{name: lease} <- ready(), do: occupied(lease)
-        eventually(fn -> Enum.all?(ready(), &busy?(&1.name)) end)
+        # One in flight at each worker, surely, which nobody will answer.
+        calls = for %{name: lease} <- ready(), do: occupy(lease)
         %{os_pid: victim} = Enum.random(Machine.list())
         workers = worker_pids()
         at = now()
@@ -121,7 +121,7 @@ defmodule Sekai.RunnersTest do
     scaling = [fleet: [capacity: 4, grow_at: 0.7, grow_after: 300, idle_shutdown_after: 500]]
     start_fleet(@options ++ scaling ++ [backend: loopback(dir), max: 2, idle_shutdown_after: 200])
     assert [_one] = ready()
-    calls = occupy(6)
+    calls = for _ <- 1..6, do: occupy(Recommender)
     eventually(fn -> length(ready()) == 2 end)
     assert length(runner_pids()) == 2
 
@@ -137,7 +137,7 @@ defmodule Sekai.RunnersTest do
     start_fleet(@options ++ @still ++ [backend: loopback(dir)])
     for number <- 1..10, do: assert({:ok, _} = PortWorker.recommend(Recommender, number))
     assert {:error, %Error{}} = PortWorker.recommend(Recommender, "silence", timeout: 10)
-    [call] = occupy(1)
+    call = occupy(Recommender)
 
     assert {%{runners: 1, in_flight: 1, recommendations: 0} = usage, _about} =
              await_told(:usage, &(&1[:busy] == 1.0))
@@ -160,6 +160,36 @@ defmodule Sekai.RunnersTest do
     after
       30_000 -> flunk("no such event")
     end
+  end
+
+  @tag :worker
+  @tag :capture_log
+  test "real workers, each with a home of its own, serve what one of them has trained; so does one that comes later",
+       %{dir: dir} do
+    worker = [
+      command: worker_command(),
+      # In the runner's folder.
+      args: ["--home", "home", "--fixture"],
+      env: [{"PORT_WORKER_STORE", Path.join(dir, "store")}, {"PORT_WORKER_WATCH_SECONDS", "0.2"}],
+      boot_timeout: 60_000,
+      stderr: :debug
+    ]
+
+    runners = Path.join(dir, "runners")
+    start_fleet(@options ++ @still ++ [backend: loopback(runners), min: 2], worker)
+    eventually(fn -> length(ready()) == 2 end)
+    assert {:error, %Error{code: :no_model}} = PortWorker.recommend(Recommender, 1)
+    assert {:ok, %{version: version}} = PortWorker.retrain(Recommender, algorithm: "ALS", timeout: 120_000)
+    eventually(fn -> Enum.all?(ready(), &serves?(&1.name, version)) end)
+    assert length(Path.wildcard(Path.join(runners, "*/home/world.sqlite"))) == 2
+
+    kill(Enum.random(runner_pids()))
+    eventually(fn -> length(ready()) == 1 end)
+    eventually(fn -> length(ready()) == 2 and Enum.all?(ready(), &serves?(&1.name, version)) end)
+  end
+
+  defp serves?(lease, version) do
+    match?({:ok, %{model: ^version}}, PortWorker.recommend(lease, "newcomer", timeout: 1_000))
   end
 
   test "a mistaken option is said" do

@@ -130,7 +130,7 @@ defmodule SekaiWeb.HomeLive do
     <main class="page">
       <section class="card people" aria-labelledby="people">
         <h2 id="people">People</h2>
-        <form role="search" phx-change="search" phx-submit="search">
+        <form id="search" role="search" phx-change="search" phx-submit="search">
           <label for="q" class="sr-only">Name</label>
           <input
             type="search"

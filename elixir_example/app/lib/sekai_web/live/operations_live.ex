@@ -18,6 +18,7 @@ defmodule SekaiWeb.OperationsLive do
   on_mount SekaiWeb.Viewer
 
   @runs 6
+  @versions 8
   @goal_ms 500
 
   @impl true
@@ -122,7 +123,7 @@ defmodule SekaiWeb.OperationsLive do
     </section>
     <section :if={@versions != []} class="card" aria-labelledby="versions-title">
       <h2 id="versions-title">Versions</h2>
-      <Versions.table versions={@versions} admin?={@viewer.admin?} promoting={@promoting} />
+      <Versions.table versions={shown(@versions)} admin?={@viewer.admin?} promoting={@promoting} />
     </section>
     <section class="card" aria-labelledby="answers">
       <h2 id="answers">Answers <span class="muted">of the last minute</span></h2>
@@ -134,6 +135,12 @@ defmodule SekaiWeb.OperationsLive do
       <.runners :if={@runners} runners={@runners} />
     </section>
     """
+  end
+
+  # The newest, and the one that serves however old it is.
+  defp shown(versions) do
+    {newest, older} = Enum.split(versions, @versions)
+    newest ++ Enum.filter(older, & &1.activated_at)
   end
 
   defp earlier(runs, running), do: runs |> List.delete(running || List.first(runs)) |> Enum.take(@runs - 1)

@@ -75,8 +75,8 @@ defmodule Sekai.Jobs.LifelineTest do
       {Oban,
        name: __MODULE__.Oban,
        repo: Sekai.Jobs.repo(),
-       notifier: Oban.Notifiers.PG,
-       peer: Oban.Peers.Global,
+       notifier: Oban.Notifiers.Isolated,
+       peer: Oban.Peers.Isolated,
        queues: queues,
        stage_interval: 50,
        plugins: [{Lifeline, Keyword.merge([interval: 20, rescue_after: 300], options)}]}

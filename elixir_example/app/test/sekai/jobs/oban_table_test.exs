@@ -32,8 +32,8 @@ defmodule Sekai.Jobs.ObanTableTest do
        name: __MODULE__.Oban,
        repo: Sekai.Jobs.repo(),
        engine: Oban.config().engine,
-       notifier: Oban.Notifiers.PG,
-       peer: Oban.Peers.Global,
+       notifier: Oban.Notifiers.Isolated,
+       peer: Oban.Peers.Isolated,
        queues: [table: 5],
        stage_interval: 50,
        plugins: [

@@ -107,5 +107,13 @@ defmodule Sekai.Runners.LoopbackBackendTest do
     # The shell scripts that start a BEAM become it.
     kill(shell_pid)
     eventually(fn -> not alive?(runner_pid) end)
+
+    # Nobody has removed its folder: who starts the next one does, once whoever inherits orphans has seen to it.
+    assert [left] = File.ls!(dir)
+    eventually(fn -> match?({_output, 1}, System.cmd("ps", ["-p", runner_pid])) end)
+    start_runners(backend: loopback(dir))
+    assert %{cwd: cwd} = over_there()
+    assert File.ls!(dir) == [Path.basename(cwd)]
+    assert Path.basename(cwd) != left
   end
 end

@@ -2,7 +2,6 @@ defmodule Sekai.Streams.GuideTest do
   use Sekai.DataCase, async: false
 
   import ExUnit.CaptureLog
-  import Sekai.StreamFakes, only: [eventually: 1]
 
   alias Membrane.Testing.Pipeline
   alias Sekai.Streams

@@ -67,6 +67,7 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
     Process.flag(:trap_exit, true)
     Process.monitor(runner)
     name = "runner_#{System.pid()}_#{System.unique_integer([:positive])}"
+    clear(Path.expand(spec.dir))
     dir = Path.join(Path.expand(spec.dir), name)
     File.mkdir_p!(dir)
 
@@ -78,6 +79,21 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
     {:ok, _registry} = Registry.register(Machine.Registry, :machine, %{name: name, os_pid: os_pid, dir: dir})
     Logger.info("#{name} starts, with the pid #{os_pid}")
     {:ok, %__MODULE__{name: name, port: port, os_pid: os_pid, dir: dir, runner: runner}}
+  end
+
+  # What is left of runners whose parent was killed, and could not do it.
+  defp clear(dir) do
+    for file <- Path.wildcard(Path.join(dir, "*/runner.pid")),
+        {:ok, os_pid} <- [File.read(file)],
+        not running?(String.trim(os_pid)),
+        do: File.rm_rf(Path.dirname(file))
+  end
+
+  defp running?(os_pid), do: signal("0", os_pid) == 0
+
+  defp signal(signal, os_pid) do
+    {_output, status} = System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
+    status
   end
 
   # The pipe is on file descriptors 3 and 4, which leaves the standard streams as they are.
@@ -140,7 +156,7 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
 
   defp kill(os_pid, %{port: port, name: name}) do
     Logger.warning("#{name} has not ended within #{@stop_ms} ms of being told to: it is killed")
-    System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"], stderr_to_stdout: true)
+    signal("KILL", os_pid)
     ended?(port, @stop_ms)
   end
 
