@@ -40,8 +40,8 @@ defmodule SekaiWeb.RetrainControllerTest do
   end
 
   test "a text that can't be stored is refused", %{conn: conn} do
-    {400, _headers, body} = assert_error_sent(400, fn -> retrain(conn, %{params: %{loss: "a\0b"}}) end)
-    assert Jason.decode!(body)["error"]["code"] == "invalid_argument"
+    for params <- [%{loss: "a\0b"}, %{"a\0b" => 1}, %{loss: ["\0"]}],
+        do: assert(%{"field" => "params"} = conn |> retrain(%{params: params}) |> error(422))
   end
 
   test "one that there is not is 404", %{conn: conn} do

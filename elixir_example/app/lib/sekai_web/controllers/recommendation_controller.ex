@@ -1,5 +1,10 @@
 defmodule SekaiWeb.RecommendationController do
-  @moduledoc "Recommendations for a user, and items like another."
+  @moduledoc """
+  Recommendations for a user, and items like another.
+
+  A stored or popular list takes the place of a worker's if not said otherwise (`fallback=false`): most clients show a page,
+  which is better with it than without any, and the answer says so. Who has use for the model's own only gets the error.
+  """
 
   use SekaiWeb, :api_controller
 

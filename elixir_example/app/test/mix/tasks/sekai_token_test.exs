@@ -26,6 +26,15 @@ defmodule Mix.Tasks.Sekai.TokenTest do
     assert Accounts.admin?(user)
   end
 
+  test "makes a user if told so, where there is none" do
+    Token.run(["eve", "--create"])
+    assert_received {:mix_shell, :info, [first]}
+    Token.run(["eve", "--create"])
+    assert_received {:mix_shell, :info, [second]}
+    assert {:ok, %{id: id, username: "eve"}} = Accounts.authenticate(first)
+    assert {:ok, %{id: ^id}} = Accounts.authenticate(second)
+  end
+
   test "says what is wrong" do
     assert_raise Mix.Error, ~r/there is no user ada/, fn -> Token.run(["ada"]) end
 
