@@ -147,7 +147,7 @@ def serve(asked: argparse.Namespace, url: str, folder: Path) -> int:
     mix(["do", "ecto.create", "--quiet", "+", "ecto.migrate", "--quiet"], environment)
     sizes = [f"--{size}={value}" for size in ("users", "items", "visits") if (value := getattr(asked, size))]
     mix(["sekai.fixture", *sizes], environment)
-    token = mix_output(["sekai.token", ADMIN, "--admin"], environment).split()[-1]
+    token = mix_output(["sekai.token", ADMIN, "--admin", "--create"], environment).split()[-1]
     with running(["mix", "phx.server"], environment) as server:
         address = f"http://127.0.0.1:{asked.port}"
         wait_for(server, f"{address}/healthz")

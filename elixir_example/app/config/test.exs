@@ -16,6 +16,10 @@ config :sekai, SekaiWeb.Endpoint,
 config :sekai, :placement, :none
 config :sekai, Oban, testing: :manual
 
+# Of the database they read only what a test has told them to: a test's connection is its own.
+config :sekai, Sekai.Recommendations.Popular, refresh_ms: :infinity
+config :sekai, Sekai.Models.Serving, refresh_ms: :infinity, follow: false
+
 config :logger, level: :warning
 config :phoenix, :plug_init_mode, :runtime
 config :phoenix, :sort_verified_routes_query_params, true

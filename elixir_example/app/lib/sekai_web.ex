@@ -23,6 +23,20 @@ defmodule SekaiWeb do
     end
   end
 
+  @doc "Controllers of the API: each action says what it takes and answers, and gets what fits that."
+  @spec api_controller() :: Macro.t()
+  def api_controller do
+    quote do
+      use Phoenix.Controller, formats: [:json]
+      use OpenApiSpex.ControllerSpecs
+      import Plug.Conn
+      alias SekaiWeb.{ApiError, ApiSpec}
+
+      action_fallback SekaiWeb.FallbackController
+      plug SekaiWeb.Plugs.Validate
+    end
+  end
+
   @spec live_view() :: Macro.t()
   def live_view do
     quote do

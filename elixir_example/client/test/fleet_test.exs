@@ -188,14 +188,14 @@ defmodule PortWorker.FleetTest do
       )
 
     assert [:ready] = states(fleet)
-    callers = load(fleet, 2)
     calls = occupy(fleet, 16)
     assert eventually(fn -> states(fleet) == [:ready, :ready] end)
 
-    # Each has one that is not answered: the one that goes has to wait for its own.
+    # Each has one that is not answered, the new one this: whichever goes has to wait for its own.
+    [second] = occupy(fleet, 1)
+    callers = load(fleet, 2)
     {[first | _] = on_first, rest} = Enum.split(calls, 1)
     for call <- rest, do: Task.shutdown(call, :brutal_kill)
-    [second] = occupy(fleet, 1)
     assert eventually(fn -> :draining in states(fleet) end)
     assert Process.alive?(first.pid) and Process.alive?(second.pid)
     %{name: leaving} = Enum.find(Fleet.leases(fleet), &(&1.state == :draining))
@@ -213,9 +213,10 @@ defmodule PortWorker.FleetTest do
   test "a node that is killed: its callers are told, those of the other notice nothing, and a worker is placed elsewhere" do
     nodes = [start_node(), start_node(), start_node()]
     fleet = start(nodes, min: 2, max: 2)
+    waiting = occupy(fleet, 4)
+    assert [2, 2] = Enum.map(Fleet.leases(fleet), & &1.in_flight)
     callers = load(fleet, 4)
     [victim | _] = Fleet.leases(fleet)
-    waiting = occupy(fleet, 4)
     Cluster.kill(Enum.find(nodes, &(&1.name == victim.node)))
     assert eventually(fn -> Enum.count(waiting, &Process.alive?(&1.pid)) == 2 end)
     {still, told} = Enum.split_with(waiting, &Process.alive?(&1.pid))

@@ -213,6 +213,32 @@ defmodule PortWorker.LeaseTest do
     assert where(lease) == other.name
   end
 
+  test "a lease stops in time though its worker can't be heard of, and that one follows" do
+    node = start_node()
+    lease = start([node.name], lost_after: :infinity)
+    assert Lease.await_ready(lease) == :ok
+
+    {worker, %{shutdown: most}} =
+      {os_pid(lease),
+       Lease.child_spec(
+         Fake.options("normal",
+           name: lease,
+           placement: {Lease.Node, nodes: [node.name], supervisor: Cluster.supervisor()}
+         )
+       )}
+
+    Cluster.suspend(node)
+    holder = Process.whereis(lease)
+    monitor = Process.monitor(holder)
+    assert stop_supervised(lease) == :ok
+    # By itself, rather than killed by the supervisor after that time.
+    assert_receive {:DOWN, ^monitor, :process, ^holder, :shutdown}, most
+    assert OSProcess.alive?(worker)
+
+    Cluster.resume(node)
+    assert eventually(fn -> not OSProcess.alive?(worker) end)
+  end
+
   test "one that answers is not lost, however short the time" do
     node = start_node()
     lease = start([node.name], lost_after: 200)

@@ -19,6 +19,10 @@ defmodule Sekai.Accounts do
     end
   end
 
+  @doc "A user by their name, or nil."
+  @spec get_user_by_username(String.t()) :: User.t() | nil
+  def get_user_by_username(username), do: Repo.get_by(User, username: username)
+
   @doc "Makes a user."
   @spec create_user(map()) :: {:ok, User.t()} | {:error, Ecto.Changeset.t()}
   def create_user(attributes),
@@ -27,6 +31,8 @@ defmodule Sekai.Accounts do
   @doc "At most `limit` users whose name begins with `text`, or has it in it; by name."
   @spec search_users(String.t(), pos_integer()) :: [User.t()]
   def search_users(text, limit \\ 10) do
+    # No name has a NUL, which the database takes in no text at all.
+    text = String.replace(text, "\0", "\uFFFD")
     pattern = "%" <> String.replace(text, ~r/[\\%_]/, "\\\\\\0") <> "%"
 
     Repo.all(
@@ -52,14 +58,18 @@ defmodule Sekai.Accounts do
   def admin?(%User{id: id}),
     do: Repo.exists?(from ruleset in UserPrivilegeRuleset, where: ruleset.user_id == ^id and ruleset.is_admin)
 
-  @doc "A token by which a user is known for a week. Signed with the secret of the endpoint; nothing is stored."
-  @spec token(User.t()) :: String.t()
-  def token(%User{id: id}), do: Phoenix.Token.sign(SekaiWeb.Endpoint, @salt, id)
+  @doc """
+  A token by which a user is known for a week. Signed with the secret of the endpoint; nothing is stored.
+
+  `:signed_at`, in seconds, has the week begin at another time.
+  """
+  @spec token(User.t(), keyword()) :: String.t()
+  def token(%User{id: id}, options \\ []), do: Phoenix.Token.sign(secret(), @salt, id, options)
 
   @doc "The user whose token this is."
   @spec authenticate(String.t()) :: {:ok, User.t()} | {:error, :invalid | :expired | :unknown_user}
   def authenticate(token) do
-    with {:ok, id} <- Phoenix.Token.verify(SekaiWeb.Endpoint, @salt, token, max_age: @token_max_age_s) do
+    with {:ok, id} <- Phoenix.Token.verify(secret(), @salt, token, max_age: @token_max_age_s) do
       case Repo.get(User, id) do
         nil -> {:error, :unknown_user}
         user -> {:ok, user}
@@ -69,4 +79,7 @@ defmodule Sekai.Accounts do
       {:error, _why} -> {:error, :invalid}
     end
   end
+
+  # From the configuration: a token may be had where no endpoint runs.
+  defp secret, do: :sekai |> Application.fetch_env!(SekaiWeb.Endpoint) |> Keyword.fetch!(:secret_key_base)
 end

@@ -16,10 +16,13 @@ defmodule Sekai.Application do
     Application.fetch_env!(:sekai, :ecto_repos) ++
       [
         {Phoenix.PubSub, name: Sekai.PubSub},
-        Sekai.Recommendations.Popular
+        {Sekai.Recommendations.Popular, Application.get_env(:sekai, Sekai.Recommendations.Popular, [])},
+        {Sekai.Models.Serving, Application.get_env(:sekai, Sekai.Models.Serving, [])}
       ] ++
       Sekai.Recommender.children() ++
       [
+        {DynamicSupervisor, name: Sekai.Streams.Supervisor},
+        Sekai.Monitor,
         {Oban, Application.fetch_env!(:sekai, Oban)},
         SekaiWeb.Endpoint
       ]

@@ -15,9 +15,10 @@ defmodule Sekai.Content do
 
   @doc "The public items among `ids`, in the order of `ids`. Those that are private or unknown are left out."
   @spec public_items([Ecto.UUID.t()]) :: [Item.t()]
-  def public_items([]), do: []
-
   def public_items(ids) do
+    # An id that is no UUID is no item's here, whatever a worker or a client takes it for.
+    ids = Enum.filter(ids, &match?({:ok, _uuid}, Ecto.UUID.dump(&1)))
+
     found =
       from(item in Item, where: item.id in ^ids and item.is_public)
       |> Repo.all()
@@ -51,9 +52,9 @@ defmodule Sekai.Content do
     query = from content in @schemas[kind], where: content.id == ^id
     set = [is_public: public?, updated_at: DateTime.utc_now()]
 
-    with {:ok, {0, _none}} <-
-           Transaction.run(fn -> {:ok, Repo.update_all(query, set: set)} end, name: :set_public),
-         do: {:error, :not_found},
-         else: ({:ok, {1, _none}} -> :ok)
+    case Transaction.run(fn -> {:ok, Repo.update_all(query, set: set)} end, name: :set_public) do
+      {:ok, {1, _none}} -> :ok
+      {:ok, {0, _none}} -> {:error, :not_found}
+    end
   end
 end

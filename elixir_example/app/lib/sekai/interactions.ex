@@ -32,16 +32,12 @@ defmodule Sekai.Interactions do
 
   defp check(changesets) do
     mistakes =
-      for {changeset, index} <- Enum.with_index(changesets), {field, {message, details}} <- changeset.errors do
-        %{index: index, field: field, message: interpolate(message, details)}
+      for {changeset, index} <- Enum.with_index(changesets), {field, error} <- changeset.errors do
+        %{index: index, field: field, message: Sekai.Schema.message(error)}
       end
 
     if mistakes == [], do: :ok, else: {:error, mistakes}
   end
-
-  defp interpolate(message, details),
-    do:
-      Regex.replace(~r/%{(\w+)}/, message, fn _all, key -> to_string(details[String.to_existing_atom(key)]) end)
 
   defp row(changeset) do
     changeset |> Ecto.Changeset.apply_changes() |> Map.take([:id, :user_id, :item_id, :kind, :weight, :time])
@@ -90,21 +86,21 @@ defmodule Sekai.Interactions do
   Empty where nothing of it is newer than `since`: then the model knows it all.
   """
   @spec recent_items(Ecto.UUID.t(), DateTime.t() | nil, pos_integer()) :: [Ecto.UUID.t()]
-  def recent_items(user_id, since, limit \\ 50) do
-    newest = history(user_id, limit)
+  def recent_items(user_id, since, limit \\ 50)
+  def recent_items(_user_id, nil, _limit), do: []
 
-    case {newest, since} do
-      {[], _since} ->
-        []
+  def recent_items(user_id, since, limit) do
+    newer = from i in Interaction, where: i.user_id == ^user_id and i.time > ^since
 
-      {_newest, nil} ->
-        []
+    newest =
+      from i in Interaction,
+        where: i.user_id == ^user_id and exists(newer),
+        order_by: [desc: i.time, desc: i.id],
+        limit: ^limit,
+        select: i.item_id
 
-      {[%{time: time} | _], since} ->
-        if DateTime.after?(time, since),
-          do: newest |> Enum.reverse() |> Enum.map(& &1.item_id) |> Enum.uniq(),
-          else: []
-    end
+    # What was had twice stands where it was had last.
+    newest |> Repo.all() |> Enum.uniq() |> Enum.reverse()
   end
 
   @doc "What most users had in the last #{@popular_days} days, of these kinds, or of any: public items, most popular first."

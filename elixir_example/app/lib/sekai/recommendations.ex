@@ -9,8 +9,9 @@ defmodule Sekai.Recommendations do
   import Ecto.Query
 
   alias PortWorker.Error
-  alias Sekai.{Content, Interactions, Models, Recommender, Repo, Transaction}
+  alias Sekai.{Content, Interactions, Recommender, Repo, Transaction}
   alias Sekai.Content.Item
+  alias Sekai.Models.Serving
   alias Sekai.Recommendations.{Popular, Recommendation}
 
   @typedoc """
@@ -27,6 +28,12 @@ defmodule Sekai.Recommendations do
   @timeout_ms 250
   # Asked for beyond what is wanted, for those that were made private since the model was trained.
   @spare 10
+  # Rows a statement: PostgreSQL takes 65,535 parameters.
+  @chunk 1_000
+  # Codes after which a list is better than nothing, although asking again would not help.
+  @broken [:unknown_item, :internal, :model_damaged, :unsupported_protocol]
+  # Of the time that there is, a worker has this share where a list would follow in its place.
+  @share 0.75
 
   @doc """
   What `user_id` is likely to want next.
@@ -34,86 +41,106 @@ defmodule Sekai.Recommendations do
     * `:n` - how many items (10)
     * `:kinds` - of which kinds, as of `Sekai.Content.Item.kinds/0` (any)
     * `:exclude` - ids that must not be among them (`[]`)
-    * `:timeout` - milliseconds that the worker has (#{@timeout_ms})
-    * `:fallback` - whether a stored or popular list is as good as none (`true`)
+    * `:timeout` - milliseconds until the answer has to be there (#{@timeout_ms})
+    * `:fallback` - whether a stored or popular list is as good as none (`true`); a worker then has three quarters of the
+      time
+
+  There is no fallback from a mistake of the caller's, nor from `:overloaded`: the database would only be next.
   """
   @spec for_user(Ecto.UUID.t(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def for_user(user_id, options \\ []) do
-    n = Keyword.get(options, :n, 10)
-
-    case PortWorker.recommend(Recommender, user_id, call(user_id, n, options)) do
-      {:ok, %{items: items, source: source, model: model}} ->
-        {:ok, %{items: public(items, n), source: source, model: model, fallback: nil}}
-
-      {:error, error} ->
-        if Keyword.get(options, :fallback, true),
-          do: {:ok, instead(user_id, n, options, error)},
-          else: {:error, error}
-    end
+    with {:ok, %{source: source} = found} <- recommend(user_id, until(options), options),
+         do: {:ok, answer(found, source, options)},
+         else: ({:error, error} -> instead(error, options, fn -> stored(user_id, options) end))
   end
 
-  defp call(user_id, n, options) do
-    wanted = [n: n + @spare, timeout: Keyword.get(options, :timeout, @timeout_ms)]
+  defp recommend(user_id, until, options) do
     # The database knows what the model does not yet.
-    recent = Interactions.recent_items(user_id, Models.data_until())
+    recent = Interactions.recent_items(user_id, Serving.data_until())
 
-    wanted
-    |> put(:kinds, options[:kinds])
-    |> put(:exclude, options[:exclude])
-    |> put(:recent, recent)
+    with {:error, %Error{code: :unsupported_option, details: %{"field" => "recent"}}} <-
+           PortWorker.recommend(Recommender, user_id, [recent: recent] |> call(until, options)),
+         # Not every model can learn from them.
+         do: PortWorker.recommend(Recommender, user_id, call([], until, options))
   end
 
-  defp put(call, _key, empty) when empty in [nil, []], do: call
-  defp put(call, key, value), do: Keyword.put(call, key, value)
-
-  @doc "The items most like `item_id`; `:n`, `:timeout`."
+  @doc "The items most like `item_id`, which is not among them; options are those of `for_user/2`."
   @spec similar(Ecto.UUID.t(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def similar(item_id, options \\ []) do
-    n = Keyword.get(options, :n, 10)
+    # Nor is it among the popular ones.
+    options = Keyword.update(options, :exclude, [item_id], &[item_id | &1 || []])
 
-    with {:ok, %{items: items, model: model}} <-
-           PortWorker.similar(Recommender, item_id,
-             n: n + @spare,
-             timeout: Keyword.get(options, :timeout, @timeout_ms)
-           ) do
-      {:ok, %{items: public(items, n), source: :model, model: model, fallback: nil}}
+    with {:ok, found} <- PortWorker.similar(Recommender, item_id, call([], until(options), options)),
+         do: {:ok, answer(found, :model, options)},
+         else: ({:error, error} -> instead(error, options, fn -> nil end))
+  end
+
+  defp until(options), do: now() + Keyword.get(options, :timeout, @timeout_ms)
+
+  defp call(more, until, options) do
+    share = if fallback?(options), do: @share, else: 1
+    given = [kinds: options[:kinds], exclude: excluded(options)] ++ more
+
+    [n: n(options) + @spare, timeout: trunc(max(until - now(), 0) * share)] ++
+      Enum.reject(given, fn {_name, value} -> value in [nil, []] end)
+  end
+
+  defp answer(%{items: items, model: model}, source, options),
+    do: %{items: public(items, options), source: source, model: model, fallback: nil}
+
+  defp instead(error, options, stored) do
+    if fallback?(options) and answerable?(error),
+      do: {:ok, Map.put(stored.() || popular(options), :fallback, error)},
+      else: {:error, error}
+  end
+
+  defp answerable?(%Error{code: :overloaded}), do: false
+  defp answerable?(%Error{code: code}) when code in @broken, do: true
+  defp answerable?(%Error{retryable?: retryable?}), do: retryable?
+
+  # Nil where there is no list, or nothing of it that may be shown.
+  defp stored(user_id, options) do
+    with %Recommendation{} = stored <- Repo.get(Recommendation, user_id),
+         items when items != [] <- stored.item_ids |> Enum.zip(stored.scores) |> public(options) do
+      %{items: items, source: :stored, model: stored.model_version}
+    else
+      _none -> nil
     end
   end
 
-  defp public(items, n) do
-    scores = Map.new(items)
-    found = items |> Enum.map(&elem(&1, 0)) |> Content.public_items() |> Enum.take(n)
-    for item <- found, do: {item, scores[item.id]}
-  end
+  defp popular(options),
+    do: %{items: options[:kinds] |> Popular.items() |> public(options), source: :popular, model: nil}
 
-  defp instead(user_id, n, options, error) do
-    case fitting(stored(user_id), n, options) do
-      %{items: [_ | _]} = stored -> Map.put(stored, :fallback, error)
-      _none -> %{source: :popular, model: nil, fallback: error, items: popular(n, options)}
-    end
-  end
-
-  defp stored(user_id), do: Repo.get(Recommendation, user_id)
-
-  defp fitting(nil, _n, _options), do: nil
-
-  defp fitting(%Recommendation{} = stored, n, options) do
-    items = stored.item_ids |> Enum.zip(stored.scores) |> admissible(n, options)
-    %{source: :stored, model: stored.model_version, items: items}
-  end
-
-  defp popular(n, options), do: options[:kinds] |> Popular.items() |> admissible(n, options)
-
-  defp admissible(pairs, n, options) do
-    excluded = MapSet.new(options[:exclude] || [])
+  # The first that are public, and as wanted. Most are, so the others are looked up only if they are needed.
+  defp public(pairs, options) do
+    n = n(options)
+    excluded = MapSet.new(excluded(options))
     kinds = options[:kinds] || Item.kinds()
-    wanted = for {id, score} <- pairs, not MapSet.member?(excluded, id), do: {id, score}
-    for({item, score} <- public(wanted, length(wanted)), item.kind in kinds, do: {item, score}) |> Enum.take(n)
+
+    pairs
+    |> Stream.reject(fn {id, _score} -> MapSet.member?(excluded, id) end)
+    |> Stream.chunk_every(n)
+    |> Stream.flat_map(&with_items/1)
+    |> Stream.filter(fn {item, _score} -> item.kind in kinds end)
+    |> Enum.take(n)
   end
+
+  defp with_items(pairs) do
+    scores = Map.new(pairs)
+    for item <- pairs |> Enum.map(&elem(&1, 0)) |> Content.public_items(), do: {item, scores[item.id]}
+  end
+
+  # As the database writes them: what is no UUID is no item's.
+  defp excluded(options),
+    do: for(id <- options[:exclude] || [], {:ok, uuid} <- [Ecto.UUID.dump(id)], do: Ecto.UUID.load!(uuid))
+
+  defp n(options), do: Keyword.get(options, :n, 10)
+  defp fallback?(options), do: Keyword.get(options, :fallback, true)
+  defp now, do: System.monotonic_time(:millisecond)
 
   @doc """
   Stores lists for users, each in place of the one before: rows of `user_id`, `item_ids`, `scores`, `source` and
-  `model_version`. Doing it twice leaves the same. Returns how many rows there were.
+  `model_version`, each user once. Doing it twice leaves the same. Returns how many rows there were.
   """
   @spec store([map()]) :: {:ok, non_neg_integer()}
   def store(rows) do
@@ -123,10 +150,14 @@ defmodule Sekai.Recommendations do
 
     Transaction.run(
       fn ->
-        {count, nil} =
-          Repo.insert_all(Recommendation, rows, on_conflict: {:replace, replaced}, conflict_target: :user_id)
+        for chunk <- Enum.chunk_every(rows, @chunk),
+            do:
+              Repo.insert_all(Recommendation, chunk,
+                on_conflict: {:replace, replaced},
+                conflict_target: :user_id
+              )
 
-        {:ok, count}
+        {:ok, length(rows)}
       end,
       name: :store_recommendations
     )

@@ -18,9 +18,14 @@ defmodule Sekai.Recommender do
   @spec children() :: [Supervisor.child_spec() | {module(), keyword()}]
   def children do
     case placement() do
-      :flame -> [Runners, {PortWorker.Fleet, [name: __MODULE__] ++ Runners.fleet(Runners.options()) ++ options()}]
-      :local -> [{PortWorker, [name: __MODULE__] ++ options()}]
-      :none -> []
+      :flame ->
+        [Runners, {PortWorker.Fleet, [name: __MODULE__] ++ Runners.fleet(Runners.options()) ++ options()}]
+
+      :local ->
+        [{PortWorker, [name: __MODULE__] ++ options()}]
+
+      :none ->
+        []
     end
   end
 

@@ -6,10 +6,23 @@ defmodule Sekai.DataCase do
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.Fixtures
       import Sekai.DataCase
       alias Sekai.Repo
     end
+  end
+
+  @doc "Has this process meet a database that does not answer, from now on."
+  @spec database_is_away() :: term()
+  def database_is_away do
+    # Nothing listens there.
+    address = [url: "postgresql://nobody@127.0.0.1:1/none", pool: DBConnection.ConnectionPool, pool_size: 1]
+    impatient = [queue_target: 10, queue_interval: 10, log: false]
+
+    Sekai.Repo.put_dynamic_repo(
+      ExUnit.Callbacks.start_supervised!({Sekai.Repo, [name: nil] ++ address ++ impatient})
+    )
   end
 
   setup tags do

@@ -1,25 +1,19 @@
 defmodule Sekai.Eventually do
-  @moduledoc "Waiting for what comes to be."
+  @moduledoc "Waits for what another process does."
 
   import ExUnit.Assertions, only: [flunk: 1]
 
-  @doc "Waits until `fun` answers something, which is the answer."
-  @spec eventually((-> as_boolean(value)), pos_integer()) :: value when value: term()
-  def eventually(fun, timeout \\ 10_000), do: poll(fun, System.monotonic_time(:millisecond) + timeout)
+  @every_ms 10
 
-  defp poll(fun, until) do
-    found = fun.()
+  @doc "What `check` returns once that is neither nil nor false; fails the test after `timeout` milliseconds."
+  @spec eventually((-> as_boolean(value)), timeout()) :: value when value: term()
+  def eventually(check, timeout \\ 30_000), do: poll(check, System.monotonic_time(:millisecond) + timeout)
 
+  defp poll(check, until) do
     cond do
-      found ->
-        found
-
-      System.monotonic_time(:millisecond) > until ->
-        flunk("it did not come to be in time")
-
-      true ->
-        Process.sleep(20)
-        poll(fun, until)
+      found = check.() -> found
+      System.monotonic_time(:millisecond) > until -> flunk("it has not come to be in time")
+      true -> Process.sleep(@every_ms) && poll(check, until)
     end
   end
 end

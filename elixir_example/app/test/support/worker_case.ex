@@ -13,7 +13,7 @@ defmodule Sekai.WorkerCase do
   alias Sekai.{Recommender, Repo, World}
 
   @root Path.expand("../../../..", __DIR__)
-  @written ~w(recommendations model_versions retrain_runs batch_runs)
+  @written ~w(recommendations model_versions retrain_runs batch_runs stream_cursors)
   @world ~w(interactions avatars maps props users)
   @jobs ~w(oban_jobs oban_producers)
 
@@ -96,9 +96,13 @@ defmodule Sekai.WorkerCase do
   @spec start_oban(keyword()) :: :ok
   def start_oban(options) do
     :ok = Supervisor.terminate_child(Sekai.Supervisor, Oban)
-    # It is linked to the notifier that has just ended.
-    eventually(fn -> Process.whereis(Oban.Notifiers.PG) == nil end)
-    on_exit(fn -> {:ok, _oban} = Supervisor.restart_child(Sekai.Supervisor, Oban) end)
+    await_end_of_pg()
+
+    on_exit(fn ->
+      await_end_of_pg()
+      {:ok, _oban} = Supervisor.restart_child(Sekai.Supervisor, Oban)
+    end)
+
     defaults = [testing: :disabled, plugins: [], stage_interval: 100]
 
     start_supervised!(
@@ -107,6 +111,9 @@ defmodule Sekai.WorkerCase do
 
     :ok
   end
+
+  # The notifier's process groups end a little after it, and the next one takes those that are there.
+  defp await_end_of_pg, do: eventually(fn -> Process.whereis(Oban.Notifiers.PG) == nil end)
 
   defp repos, do: Application.fetch_env!(:sekai, :ecto_repos)
 

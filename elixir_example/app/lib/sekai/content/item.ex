@@ -7,14 +7,14 @@ defmodule Sekai.Content.Item do
 
   @kinds ~w(avatar map prop)
 
-  @primary_key {:id, :binary_id, autogenerate: false}
+  @primary_key {:id, Ecto.UUID, autogenerate: false}
   schema "items" do
     field :kind, :string
     field :name, :string
     field :is_public, :boolean
     field :style, :string
     field :platform, :string
-    field :uploader_id, :binary_id
+    field :uploader_id, Ecto.UUID
     field :inserted_at, :utc_datetime_usec
   end
 

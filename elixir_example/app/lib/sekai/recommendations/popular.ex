@@ -16,7 +16,10 @@ defmodule Sekai.Recommendations.Popular do
   @refresh_ms 60_000
   @kept 200
 
-  @doc "Options: `:name` (this module) and `:refresh_ms`."
+  @doc """
+  Options: `:name` (this module), and `:refresh_ms`, from one count to the next; with `:infinity` there is none, not even a
+  first one, but by `refresh/1`.
+  """
   @spec start_link(keyword()) :: GenServer.on_start()
   def start_link(options) do
     name = Keyword.get(options, :name, __MODULE__)
@@ -56,32 +59,35 @@ defmodule Sekai.Recommendations.Popular do
   end
 
   @impl true
-  def handle_continue(:refresh, state) do
-    count(state)
-    schedule(state)
-    {:noreply, state}
-  end
+  def handle_continue(:refresh, state), do: {:noreply, regularly(state)}
 
   @impl true
   def handle_call(:refresh, _from, state), do: {:reply, count(state), state}
 
   @impl true
-  def handle_info(:refresh, state) do
-    count(state)
-    schedule(state)
-    {:noreply, state}
-  end
+  def handle_info(:refresh, state), do: {:noreply, regularly(state)}
 
   defp count(%{table: table}) do
     by_kind = Map.new(Item.kinds(), &{&1, Interactions.popular_items(@kept, [&1])})
     true = :ets.insert(table, {:popular, by_kind})
     :ok
   rescue
-    error in [DBConnection.ConnectionError, Postgrex.Error] ->
-      Logger.warning("the popular items could not be counted: #{Exception.message(error)}")
-      {:error, error}
+    error in [DBConnection.ConnectionError, DBConnection.OwnershipError, Postgrex.Error] -> uncounted(error)
+  catch
+    # The repository itself is about to start.
+    :exit, reason -> uncounted(DBConnection.ConnectionError.exception(Exception.format_exit(reason)))
   end
 
-  defp schedule(%{refresh_ms: :infinity}), do: :ok
-  defp schedule(%{refresh_ms: refresh_ms}), do: Process.send_after(self(), :refresh, refresh_ms)
+  defp uncounted(error) do
+    Logger.warning("the popular items could not be counted: #{Exception.message(error)}")
+    {:error, error}
+  end
+
+  defp regularly(%{refresh_ms: :infinity} = state), do: state
+
+  defp regularly(state) do
+    count(state)
+    Process.send_after(self(), :refresh, state.refresh_ms)
+    state
+  end
 end

@@ -5,9 +5,9 @@ defmodule Sekai.Recommendations.Recommendation do
 
   @type t :: %__MODULE__{}
 
-  @primary_key {:user_id, :binary_id, autogenerate: false}
+  @primary_key {:user_id, Ecto.UUID, autogenerate: false}
   schema "recommendations" do
-    field :item_ids, {:array, :binary_id}
+    field :item_ids, {:array, Ecto.UUID}
     field :scores, {:array, :float}
     field :source, :string
     field :model_version, :string

@@ -15,8 +15,9 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
   # How long a runner may take to stop its applications. What it runs, a worker, is given less.
   @stop_ms 10_000
 
-  # Theirs is what they are told; this BEAM's own flags may name a node.
-  @not_handed_over for name <- ~w(ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ELIXIR_ERL_OPTIONS RELEASE_NAME), do: {name, nil}
+  # This BEAM's own flags may name a node; and a runner that crashes leaves no dump.
+  @environment for(name <- ~w(ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS RELEASE_NAME), into: %{}, do: {name, nil})
+               |> Map.put("ERL_CRASH_DUMP_SECONDS", "0")
 
   # A runner does not spin when it has nothing to do: the others are on the same processors.
   @flags ~w(-noinput -hidden +sbwt none +sbwtdcpu none +sbwtdio none) ++
@@ -29,29 +30,33 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
   @type machine :: %{name: String.t(), os_pid: pos_integer(), dir: Path.t()}
 
   defmodule Supervisor do
-    @moduledoc "Has all machines of this node."
+    @moduledoc "Has all machines of this node, and knows them."
 
-    use DynamicSupervisor
+    use Elixir.Supervisor
+
+    alias Sekai.Runners.LoopbackBackend.Machine
 
     @spec start_link(keyword()) :: Elixir.Supervisor.on_start()
-    def start_link(_options), do: DynamicSupervisor.start_link(__MODULE__, [], name: __MODULE__)
+    def start_link(_options), do: Elixir.Supervisor.start_link(__MODULE__, [], name: __MODULE__)
 
-    @impl DynamicSupervisor
-    def init([]), do: DynamicSupervisor.init(strategy: :one_for_one)
+    @impl Elixir.Supervisor
+    def init([]) do
+      children = [
+        {Registry, keys: :duplicate, name: Machine.Registry},
+        {DynamicSupervisor, name: Machine.Machines}
+      ]
+
+      Elixir.Supervisor.init(children, strategy: :one_for_all)
+    end
   end
 
   @doc "Starts a BEAM for the calling `FLAME.Runner`, and does not wait for it."
   @spec start(spec()) :: DynamicSupervisor.on_start_child()
-  def start(spec), do: DynamicSupervisor.start_child(Machine.Supervisor, {__MODULE__, {spec, self()}})
+  def start(spec), do: DynamicSupervisor.start_child(Machine.Machines, {__MODULE__, {spec, self()}})
 
-  @doc "The machines that there are."
+  @doc "The machines that there are. Asks no process."
   @spec list() :: [machine()]
-  def list do
-    for {_id, pid, _type, _modules} <- DynamicSupervisor.which_children(Machine.Supervisor), is_pid(pid) do
-      state = :sys.get_state(pid)
-      %{name: state.name, os_pid: state.os_pid, dir: state.dir}
-    end
-  end
+  def list, do: Registry.select(Machine.Registry, [{{:machine, :_, :"$1"}, [], [:"$1"]}])
 
   @doc false
   @spec start_link({spec(), pid()}) :: GenServer.on_start()
@@ -62,6 +67,7 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
     Process.flag(:trap_exit, true)
     Process.monitor(runner)
     name = "runner_#{System.pid()}_#{System.unique_integer([:positive])}"
+    clear(Path.expand(spec.dir))
     dir = Path.join(Path.expand(spec.dir), name)
     File.mkdir_p!(dir)
 
@@ -70,8 +76,24 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
     File.write!(Path.join(dir, "runner.pid"), "#{os_pid}\n")
     # By the pipe rather than by a file or the command line, since there are passwords and the cookie in it.
     Port.command(port, Guest.invitation(name))
+    {:ok, _registry} = Registry.register(Machine.Registry, :machine, %{name: name, os_pid: os_pid, dir: dir})
     Logger.info("#{name} starts, with the pid #{os_pid}")
     {:ok, %__MODULE__{name: name, port: port, os_pid: os_pid, dir: dir, runner: runner}}
+  end
+
+  # What is left of runners whose parent was killed, and could not do it.
+  defp clear(dir) do
+    for file <- Path.wildcard(Path.join(dir, "*/runner.pid")),
+        {:ok, os_pid} <- [File.read(file)],
+        not running?(String.trim(os_pid)),
+        do: File.rm_rf(Path.dirname(file))
+  end
+
+  defp running?(os_pid), do: signal("0", os_pid) == 0
+
+  defp signal(signal, os_pid) do
+    {_output, status} = System.cmd("/bin/sh", ["-c", "kill -#{signal} #{os_pid}"], stderr_to_stdout: true)
+    status
   end
 
   # The pipe is on file descriptors 3 and 4, which leaves the standard streams as they are.
@@ -83,7 +105,7 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
       {:packet, 4},
       {:cd, dir},
       {:args, @flags ++ boot() ++ ["-pa", Guest.path(), "-s", "#{Guest}", "start"]},
-      {:env, for({key, value} <- @not_handed_over ++ Map.to_list(env), do: {charlist(key), charlist(value)})}
+      {:env, for({key, value} <- Map.merge(@environment, env), do: {charlist(key), charlist(value)})}
     ])
   end
 
@@ -134,7 +156,7 @@ defmodule Sekai.Runners.LoopbackBackend.Machine do
 
   defp kill(os_pid, %{port: port, name: name}) do
     Logger.warning("#{name} has not ended within #{@stop_ms} ms of being told to: it is killed")
-    System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"], stderr_to_stdout: true)
+    signal("KILL", os_pid)
     ended?(port, @stop_ms)
   end
 
