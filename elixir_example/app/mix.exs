@@ -50,6 +50,11 @@ defmodule Sekai.MixProject do
   defp aliases do
     [
       setup: ["deps.get", "ecto.setup"],
+      # Which repositories there are is in config/runtime.exs, which these tasks would read too late.
+      "ecto.create": ["app.config", "ecto.create"],
+      "ecto.drop": ["app.config", "ecto.drop"],
+      "ecto.migrate": ["app.config", "ecto.migrate"],
+      "ecto.rollback": ["app.config", "ecto.rollback"],
       "ecto.setup": ["ecto.create", "ecto.migrate", "sekai.fixture"],
       "ecto.reset": ["ecto.drop", "ecto.setup"],
       test: ["ecto.create --quiet", "ecto.migrate --quiet", "test"],

@@ -109,7 +109,7 @@ defmodule Sekai.Jobs.RetrainWorker do
   def timeout(_job), do: @timeout_ms
 
   @impl Oban.Worker
-  def backoff(%Oban.Job{attempt: attempt}), do: 30 * attempt
+  def backoff(%Oban.Job{attempt: attempt}), do: min(30 * attempt, 600)
 
   @impl Oban.Worker
   def perform(job), do: Away.snooze(fn -> work(job) end, @away_s)

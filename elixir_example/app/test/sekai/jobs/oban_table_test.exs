@@ -123,6 +123,17 @@ defmodule Sekai.Jobs.ObanTableTest do
     assert job(recent.id)
   end
 
+  test "what is configured is what Oban takes: queues, plugins, and cron's workers with their options" do
+    configured = :sekai |> Application.fetch_env!(Oban) |> Keyword.put(:testing, :disabled)
+
+    assert %{queues: queues, plugins: plugins} = Oban.Config.new(configured)
+    assert Keyword.has_key?(plugins, Sekai.Jobs.Lifeline)
+
+    for {_expression, worker} <- Enum.map(plugins[Oban.Plugins.Cron][:crontab], &{elem(&1, 0), elem(&1, 1)}) do
+      assert Keyword.has_key?(queues, worker.__opts__()[:queue])
+    end
+  end
+
   defp run(what, state) do
     {:ok, %{id: id}} = insert(what)
     in_state(id, state)
