@@ -140,7 +140,7 @@ defmodule Sekai.RunnersTest do
     call = occupy(Recommender)
 
     assert {%{runners: 1, in_flight: 1, recommendations: 0} = usage, _about} =
-             await_told(:usage, &(&1[:busy] == 1.0))
+             await_told(:usage, &(&1.busy == 1.0 and &1.recommendations == 0))
 
     assert_in_delta usage.utilisation, 1 / 64, 1.0e-6
     # The price is one thousandth a second.
@@ -169,8 +169,12 @@ defmodule Sekai.RunnersTest do
     worker = [
       command: worker_command(),
       # In the runner's folder.
-      args: ["--home", "home", "--fixture"],
-      env: [{"PORT_WORKER_STORE", Path.join(dir, "store")}, {"PORT_WORKER_WATCH_SECONDS", "0.2"}],
+      args: ["--home", "home"],
+      env: [
+        {"PORT_WORKER_SOURCE", interactions(dir)},
+        {"PORT_WORKER_STORE", Path.join(dir, "store")},
+        {"PORT_WORKER_WATCH_SECONDS", "0.2"}
+      ],
       boot_timeout: 60_000,
       stderr: :debug
     ]
@@ -181,11 +185,23 @@ defmodule Sekai.RunnersTest do
     assert {:error, %Error{code: :no_model}} = PortWorker.recommend(Recommender, 1)
     assert {:ok, %{version: version}} = PortWorker.retrain(Recommender, algorithm: "ALS", timeout: 120_000)
     eventually(fn -> Enum.all?(ready(), &serves?(&1.name, version)) end)
-    assert length(Path.wildcard(Path.join(runners, "*/home/world.sqlite"))) == 2
+    assert length(Path.wildcard(Path.join(runners, "*/home"))) == 2
 
     kill(Enum.random(runner_pids()))
     eventually(fn -> length(ready()) == 1 end)
     eventually(fn -> length(ready()) == 2 and Enum.all?(ready(), &serves?(&1.name, version)) end)
+  end
+
+  # Two groups of users, each of which likes what the others of it do.
+  defp interactions(dir) do
+    rows =
+      for user <- 1..60, item <- 1..20, rem(user, 2) == rem(item, 2), rem(user * item, 7) != 0 do
+        "#{user},#{item},1,#{1_700_000_000 + user * 100 + item}\n"
+      end
+
+    file = Path.join(dir, "interactions.csv")
+    File.write!(file, ["user,item,label,time\n" | rows])
+    file
   end
 
   defp serves?(lease, version) do
