@@ -25,8 +25,10 @@ window.faults = [];
 window.moved = 0;
 addEventListener('error', event => faults.push(String(event.message)));
 addEventListener('unhandledrejection', event => faults.push(String(event.reason)));
-document.addEventListener('securitypolicyviolation', event => faults.push(event.violatedDirective + ' ' + event.blockedURI));
-new PerformanceObserver(list => list.getEntries().forEach(entry => { if (!entry.hadRecentInput) moved += entry.value; }))
+document.addEventListener('securitypolicyviolation', event =>
+  faults.push(event.violatedDirective + ' ' + event.blockedURI));
+new PerformanceObserver(list =>
+  list.getEntries().forEach(entry => { if (!entry.hadRecentInput) moved += entry.value; }))
   .observe({type: 'layout-shift', buffered: true});
 """
 # What browsers' makers call good: https://web.dev/articles/cls
@@ -153,8 +155,9 @@ def visit(page: Page, login: str) -> Iterator[str]:
 def find(page: Page) -> Iterator[str]:
     """Look for the first of the users by a part of their name, and choose them."""
     name = page.wait("document.querySelector('#found .name')?.innerText")
-    page.type("#q", name[1:5])
-    page.wait(f"[...document.querySelectorAll('#found .name')].every(e => e.innerText.includes({json.dumps(name[1:5])}))")
+    part = name[1:5]
+    page.type("#q", part)
+    page.wait(f"[...document.querySelectorAll('#found .name')].every(e => e.innerText.includes({json.dumps(part)}))")
     page.click("#found a")
     page.wait("document.querySelectorAll('#recommended > li').length == 10")
     origin = page.text("#fallback") or page.text("#origin")

@@ -24,11 +24,11 @@ defmodule SekaiWeb.Figures do
   @doc """
   A share of one, as percent.
 
-      iex> Enum.map([0, 0.004, 0.5, 1.0], &SekaiWeb.Figures.percent/1)
-      ["0%", "0.4%", "50%", "100%"]
+      iex> Enum.map([0, 0.0001, 0.004, 0.5, 1.0], &SekaiWeb.Figures.percent/1)
+      ["0%", "0%", "0.4%", "50%", "100%"]
   """
   @spec percent(number()) :: String.t()
-  def percent(share) when share > 0 and share < 0.0095, do: "#{Float.round(share * 100, 1)}%"
+  def percent(share) when share >= 0.0005 and share < 0.0095, do: "#{Float.round(share * 100, 1)}%"
   def percent(share), do: "#{round(share * 100)}%"
 
   @doc """
