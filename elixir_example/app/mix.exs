@@ -24,31 +24,37 @@ defmodule Sekai.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_env), do: ["lib"]
 
+  # The versions that the tests were run with. There is no lock beside them: see README.md.
   defp deps do
     [
       {:port_worker, path: "../client"},
-      {:phoenix, "~> 1.8"},
-      {:phoenix_html, "~> 4.2"},
-      {:phoenix_ecto, "~> 4.6"},
-      {:phoenix_live_view, "~> 1.1"},
-      {:bandit, "~> 1.7"},
-      {:open_api_spex, "~> 3.21"},
+      {:phoenix, "~> 1.8.9"},
+      {:phoenix_html, "~> 4.3"},
+      {:phoenix_ecto, "~> 4.7"},
+      {:phoenix_live_view, "~> 1.2.10"},
+      {:bandit, "~> 1.12.5"},
+      {:open_api_spex, "~> 3.22.3"},
       # 3.14 wants decimal 3, which Membrane's `ratio` refuses.
-      {:ecto_sql, "~> 3.13.0"},
-      {:postgrex, ">= 0.0.0"},
-      {:oban, "~> 2.20"},
+      {:ecto_sql, "~> 3.13.5"},
+      {:postgrex, "~> 0.22.2"},
+      {:oban, "~> 2.23.1"},
       {:flame, "~> 0.5.3"},
-      {:membrane_core, "~> 1.2"},
-      {:jason, "~> 1.4"},
+      {:membrane_core, "~> 1.3.4"},
+      {:jason, "~> 1.4.5"},
       {:telemetry_metrics, "~> 1.0"},
       {:telemetry_poller, "~> 1.1"},
-      {:lazy_html, ">= 0.1.0", only: :test}
+      {:lazy_html, "~> 0.1.10", only: :test}
     ]
   end
 
   defp aliases do
     [
       setup: ["deps.get", "ecto.setup"],
+      # Which repositories there are is in config/runtime.exs, which these tasks would read too late.
+      "ecto.create": ["app.config", "ecto.create"],
+      "ecto.drop": ["app.config", "ecto.drop"],
+      "ecto.migrate": ["app.config", "ecto.migrate"],
+      "ecto.rollback": ["app.config", "ecto.rollback"],
       "ecto.setup": ["ecto.create", "ecto.migrate", "sekai.fixture"],
       "ecto.reset": ["ecto.drop", "ecto.setup"],
       test: ["ecto.create --quiet", "ecto.migrate --quiet", "test"],

@@ -15,6 +15,8 @@ config :sekai, Sekai.Repo,
 config :sekai, SekaiWeb.Endpoint,
   url: [host: "localhost"],
   adapter: Bandit.PhoenixAdapter,
+  # Compressing is for who stands before it: here it would take longer than many an answer.
+  http: [http_options: [compress: false]],
   render_errors: [formats: [html: SekaiWeb.ErrorHTML, json: SekaiWeb.ErrorJSON], layout: false],
   pubsub_server: Sekai.PubSub,
   live_view: [signing_salt: "k1gEJ9wq"]
@@ -48,6 +50,7 @@ config :sekai, Oban,
 config :sekai, Sekai.Jobs.BatchRecommendWorker, page: 1_000, n: 50
 
 config :phoenix, :json_library, Jason
+config :phoenix, :filter_parameters, ["password", "token"]
 
 config :logger, :default_formatter,
   format: "$time $metadata[$level] $message\n",

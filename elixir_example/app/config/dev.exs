@@ -13,3 +13,6 @@ config :sekai, SekaiWeb.Endpoint,
 config :phoenix, :stacktrace_depth, 20
 config :phoenix, :plug_init_mode, :runtime
 config :phoenix_live_view, debug_heex_annotations: true
+
+# LOG_LEVEL=debug has every statement.
+config :logger, level: String.to_existing_atom(System.get_env("LOG_LEVEL", "info"))

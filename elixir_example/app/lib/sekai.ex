@@ -10,6 +10,7 @@ defmodule Sekai do
   | `Sekai.Recommendations` | what a user is shown: from a worker, or stored, or popular |
   | `Sekai.Models` | model versions and the trainings that made them |
   | `Sekai.Recommender` | the workers, wherever they run |
+  | `Sekai.Monitor` | how long answers took in the last minute, and what the workers do: for the page |
 
   `Sekai.Jobs` are Oban's, `Sekai.Streams` Membrane's, `Sekai.Runners` FLAME's.
   """

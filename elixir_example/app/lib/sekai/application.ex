@@ -22,6 +22,7 @@ defmodule Sekai.Application do
       Sekai.Recommender.children() ++
       [
         {DynamicSupervisor, name: Sekai.Streams.Supervisor},
+        Sekai.Monitor,
         {Oban, Application.fetch_env!(:sekai, Oban)},
         SekaiWeb.Endpoint
       ]

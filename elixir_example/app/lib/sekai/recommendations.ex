@@ -111,7 +111,7 @@ defmodule Sekai.Recommendations do
   defp popular(options),
     do: %{items: options[:kinds] |> Popular.items() |> public(options), source: :popular, model: nil}
 
-  # The first that are public, and as wanted: most are, so few more than wanted are looked up.
+  # The first that are public, and as wanted. Most are, so the others are looked up only if they are needed.
   defp public(pairs, options) do
     n = n(options)
     excluded = MapSet.new(excluded(options))
@@ -119,7 +119,7 @@ defmodule Sekai.Recommendations do
 
     pairs
     |> Stream.reject(fn {id, _score} -> MapSet.member?(excluded, id) end)
-    |> Stream.chunk_every(n + @spare)
+    |> Stream.chunk_every(n)
     |> Stream.flat_map(&with_items/1)
     |> Stream.filter(fn {item, _score} -> item.kind in kinds end)
     |> Enum.take(n)

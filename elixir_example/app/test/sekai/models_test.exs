@@ -1,6 +1,8 @@
 defmodule Sekai.ModelsTest do
   use Sekai.DataCase
 
+  import Sekai.Eventually
+
   alias Sekai.{Models, Recommender}
   alias Sekai.Models.{ModelVersion, RetrainRun, Serving}
 

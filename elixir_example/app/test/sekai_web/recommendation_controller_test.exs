@@ -150,12 +150,13 @@ defmodule SekaiWeb.RecommendationControllerTest do
       assert deadline in 10_000..15_000
     end
 
-    test "that is past has the worker do nothing", %{user: user, script: script} do
+    test "that is past has nothing done any more", %{user: user, script: script} do
       answer(script, %{recommend: found([])})
+      store(user, [item()])
       waited = System.convert_time_unit(300, :millisecond, :native)
 
       conn =
-        build_conn(:get, "/api/recommendations/#{user.id}?timeout_ms=200&fallback=false")
+        build_conn(:get, "/api/recommendations/#{user.id}?timeout_ms=200&fallback=true")
         |> as(user)
         |> put_private(:sekai_received_at, System.monotonic_time() - waited)
         |> SekaiWeb.Router.call(SekaiWeb.Router.init([]))

@@ -17,6 +17,7 @@ defmodule Sekai.RunnerCase do
 
   using do
     quote do
+      import Sekai.Eventually
       import Sekai.RunnerCase
 
       @moduletag :flame
@@ -73,13 +74,4 @@ defmodule Sekai.RunnerCase do
 
   @doc "Ends a process of the operating system at once."
   def kill(os_pid), do: {_output, 0} = System.cmd("/bin/sh", ["-c", "kill -KILL #{os_pid}"])
-
-  @doc "The first value of `check` that is neither `false` nor `nil`; fails after 30 seconds."
-  def eventually(check, tries \\ 3_000) do
-    cond do
-      value = check.() -> value
-      tries == 0 -> ExUnit.Assertions.flunk("it has not come to be")
-      true -> Process.sleep(10) && eventually(check, tries - 1)
-    end
-  end
 end

@@ -19,7 +19,7 @@ defmodule ScriptedWorker do
         worker: %{name: "scripted", version: "0", python: "none"},
         ops: ops,
         limits: %{max_frame_bytes: 1_000_000, max_in_flight: 1_000},
-        model: %{version: "v1", algorithm: "ALS"}
+        model: if(System.get_env("SCRIPTED_MODEL") != "none", do: %{version: "v1", algorithm: "ALS"})
       }
     })
 

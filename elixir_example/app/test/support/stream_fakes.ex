@@ -75,14 +75,4 @@ defmodule Sekai.StreamFakes do
   @spec forward([atom()], map(), map(), pid()) :: term()
   def forward([:sekai, :stream, name], measurements, metadata, test),
     do: send(test, {:telemetry, name, measurements, metadata})
-
-  @doc "Asks until it is so, for two seconds."
-  @spec eventually((-> boolean()), integer()) :: :ok
-  def eventually(fun, tries \\ 200) do
-    cond do
-      fun.() -> :ok
-      tries == 0 -> flunk("it did not come to be")
-      true -> Process.sleep(10) && eventually(fun, tries - 1)
-    end
-  end
 end

@@ -7,16 +7,20 @@ defmodule Sekai.WorkerCase do
 
   use ExUnit.CaseTemplate
 
+  import Sekai.Eventually
+
   alias Ecto.Adapters.SQL.Sandbox
   alias Sekai.{Recommender, Repo, World}
 
   @root Path.expand("../../../..", __DIR__)
   @written ~w(recommendations model_versions retrain_runs batch_runs stream_cursors)
+  @world ~w(interactions avatars maps props users)
   @jobs ~w(oban_jobs oban_producers)
 
   using do
     quote do
       import Ecto.Query
+      import Sekai.Eventually
       import Sekai.WorkerCase
       alias Sekai.Repo
       @moduletag :worker
@@ -25,7 +29,7 @@ defmodule Sekai.WorkerCase do
   end
 
   setup_all do
-    for repo <- repos(), do: Sandbox.mode(repo, :auto)
+    for repo <- repos(), do: replace(repo, DBConnection.ConnectionPool)
     folder = temporary("world")
     home = temporary("home")
     sizes = ~w(--users 200 --items 150 --visits 6000)
@@ -36,8 +40,12 @@ defmodule Sekai.WorkerCase do
     World.load(folder)
 
     on_exit(fn ->
-      truncate(Repo, @written ++ ~w(interactions avatars maps props users))
-      for repo <- repos(), do: Sandbox.mode(repo, :manual)
+      for repo <- repos() do
+        clear(repo, @world)
+        replace(repo, Sandbox)
+        Sandbox.mode(repo, :manual)
+      end
+
       File.rm_rf!(folder)
       File.rm_rf!(home)
     end)
@@ -48,10 +56,23 @@ defmodule Sekai.WorkerCase do
   end
 
   setup do
-    truncate(Repo, @written)
-    truncate(Sekai.Jobs.repo(), @jobs)
-    on_exit(fn -> truncate(Sekai.Jobs.repo(), @jobs) end)
+    for repo <- repos(), do: clear(repo, [])
+    eventually(fn -> match?({:ok, %{training: nil}}, PortWorker.status(Recommender)) end, 30_000)
     :ok
+  end
+
+  # A pool of connections, in place of the sandbox that gives each process its own, and for two minutes.
+  defp replace(repo, pool) do
+    :ok = Supervisor.terminate_child(Sekai.Supervisor, repo)
+    Application.put_env(:sekai, repo, :sekai |> Application.fetch_env!(repo) |> Keyword.put(:pool, pool))
+    {:ok, _pool} = Supervisor.restart_child(Sekai.Supervisor, repo)
+  end
+
+  defp clear(repo, more) do
+    tables =
+      if(repo == Repo, do: @written ++ more, else: []) ++ if(repo == Sekai.Jobs.repo(), do: @jobs, else: [])
+
+    repo.query!("TRUNCATE #{Enum.join(tables, ", ")} CASCADE")
   end
 
   @doc "Starts a worker under the name that all calls go to."
@@ -75,7 +96,13 @@ defmodule Sekai.WorkerCase do
   @spec start_oban(keyword()) :: :ok
   def start_oban(options) do
     :ok = Supervisor.terminate_child(Sekai.Supervisor, Oban)
-    on_exit(fn -> {:ok, _oban} = Supervisor.restart_child(Sekai.Supervisor, Oban) end)
+    await_end_of_pg()
+
+    on_exit(fn ->
+      await_end_of_pg()
+      {:ok, _oban} = Supervisor.restart_child(Sekai.Supervisor, Oban)
+    end)
+
     defaults = [testing: :disabled, plugins: [], stage_interval: 100]
 
     start_supervised!(
@@ -85,23 +112,10 @@ defmodule Sekai.WorkerCase do
     :ok
   end
 
-  @doc "Waits until `fun` is true."
-  @spec eventually((-> as_boolean(term())), timeout()) :: term()
-  def eventually(fun, timeout \\ 10_000) do
-    until = System.monotonic_time(:millisecond) + timeout
-    poll(fun, until)
-  end
-
-  defp poll(fun, until) do
-    cond do
-      found = fun.() -> found
-      System.monotonic_time(:millisecond) > until -> flunk("it did not come to it in time")
-      true -> Process.sleep(20) && poll(fun, until)
-    end
-  end
+  # The notifier's process groups end a little after it, and the next one takes those that are there.
+  defp await_end_of_pg, do: eventually(fn -> Process.whereis(Oban.Notifiers.PG) == nil end)
 
   defp repos, do: Application.fetch_env!(:sekai, :ecto_repos)
-  defp truncate(repo, tables), do: repo.query!("TRUNCATE #{Enum.join(tables, ", ")} CASCADE")
 
   defp temporary(name) do
     path = Path.join(System.tmp_dir!(), "sekai-#{name}-#{System.unique_integer([:positive])}-#{System.pid()}")

@@ -90,11 +90,21 @@ defmodule Sekai.Jobs.BatchRecommendWorker do
     started = System.monotonic_time()
 
     with {:ok, found} <- ask(ids, run.model_version),
-         {:ok, run} <- BatchRun.store(run, rows(ids, found), List.last(ids)) do
+         {:ok, run} <- store(run, rows(ids, found), List.last(ids)) do
       measured = %{users: length(ids), duration: System.monotonic_time() - started}
       :telemetry.execute([:sekai, :batch, :page], measured, %{version: run.model_version})
       {:ok, run}
     end
+  end
+
+  # Where a user has gone meanwhile, the page is another next time.
+  defp store(run, rows, last) do
+    BatchRun.store(run, rows, last)
+  rescue
+    error in Postgrex.Error ->
+      if error.postgres.code == :foreign_key_violation,
+        do: {:away, :a_user},
+        else: reraise(error, __STACKTRACE__)
   end
 
   defp ask(ids, version) do

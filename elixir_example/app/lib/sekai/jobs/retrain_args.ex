@@ -75,7 +75,7 @@ defmodule Sekai.Jobs.RetrainArgs do
   end
 
   defp hyperparameters(:params, params) do
-    for {name, value} <- params, not (is_binary(name) and plain?(value)) do
+    for {name, value} <- params, not (text?(name) and plain?(value)) do
       {:params,
        {"expected %{name} to be a number, a boolean, a string, nil, or a list of those, got: %{got}",
         name: inspect(name), got: inspect(value)}}
@@ -85,5 +85,8 @@ defmodule Sekai.Jobs.RetrainArgs do
   defp plain?(list) when is_list(list), do: Enum.all?(list, &scalar?/1)
   defp plain?(value), do: scalar?(value)
 
-  defp scalar?(value), do: is_number(value) or is_binary(value) or is_boolean(value) or is_nil(value)
+  defp scalar?(value), do: is_number(value) or text?(value) or is_boolean(value) or is_nil(value)
+
+  # No database takes a NUL in a text.
+  defp text?(value), do: is_binary(value) and not String.contains?(value, "\0")
 end

@@ -109,7 +109,7 @@ defmodule Sekai.Jobs.RetrainWorker do
   def timeout(_job), do: @timeout_ms
 
   @impl Oban.Worker
-  def backoff(%Oban.Job{attempt: attempt}), do: 30 * attempt
+  def backoff(%Oban.Job{attempt: attempt}), do: min(30 * attempt, 600)
 
   @impl Oban.Worker
   def perform(job), do: Away.snooze(fn -> work(job) end, @away_s)
@@ -172,8 +172,8 @@ defmodule Sekai.Jobs.RetrainWorker do
     }
   end
 
-  defp metrics(model),
-    do: Map.merge(Map.take(model, [:rows, :users, :items, :duration_ms]), model.evaluation || %{})
+  # `evaluation` is nil where there was nothing to measure it by.
+  defp metrics(model), do: Map.take(model, [:rows, :users, :items, :duration_ms, :evaluation])
 
   # The manifest has the time of the newest interaction that the model has learnt, where there is any.
   defp data_until(version) do

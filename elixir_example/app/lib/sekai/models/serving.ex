@@ -72,7 +72,7 @@ defmodule Sekai.Models.Serving do
     true = :ets.insert(table, {:data_until, Models.data_until()})
     :ok
   rescue
-    error in [DBConnection.ConnectionError, Postgrex.Error] -> unread(error)
+    error in [DBConnection.ConnectionError, DBConnection.OwnershipError, Postgrex.Error] -> unread(error)
   catch
     # The repository itself is about to start.
     :exit, reason -> unread(DBConnection.ConnectionError.exception(Exception.format_exit(reason)))

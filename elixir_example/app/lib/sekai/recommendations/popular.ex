@@ -72,7 +72,7 @@ defmodule Sekai.Recommendations.Popular do
     true = :ets.insert(table, {:popular, by_kind})
     :ok
   rescue
-    error in [DBConnection.ConnectionError, Postgrex.Error] -> uncounted(error)
+    error in [DBConnection.ConnectionError, DBConnection.OwnershipError, Postgrex.Error] -> uncounted(error)
   catch
     # The repository itself is about to start.
     :exit, reason -> uncounted(DBConnection.ConnectionError.exception(Exception.format_exit(reason)))

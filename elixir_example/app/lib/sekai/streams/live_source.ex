@@ -36,23 +36,9 @@ defmodule Sekai.Streams.LiveSource do
     Options.check!(:topic, topic, :name)
     Options.check!(:max_queue, max_queue, :positive)
 
-    state = %{
-      topic: topic,
-      max_queue: max_queue,
-      queue: :queue.new(),
-      size: 0,
-      demand: 0,
-      count: 0,
-      ended?: false
-    }
-
-    {[], state}
-  end
-
-  @impl true
-  def handle_setup(_ctx, state) do
-    :ok = Phoenix.PubSub.subscribe(Sekai.PubSub, state.topic)
-    {[], state}
+    # Whoever starts the pipeline waits for this, and may publish at once.
+    :ok = Phoenix.PubSub.subscribe(Sekai.PubSub, topic)
+    {[], %{max_queue: max_queue, queue: :queue.new(), size: 0, demand: 0, count: 0, ended?: false}}
   end
 
   @impl true

@@ -7,6 +7,7 @@ defmodule SekaiWeb.InteractionController do
   alias SekaiWeb.Schemas
 
   tags ["interactions"]
+  security [%{"bearer" => []}]
 
   operation :create,
     operation_id: "recordInteractions",

@@ -7,6 +7,7 @@ defmodule SekaiWeb.ModelController do
   alias SekaiWeb.Schemas
 
   tags ["models"]
+  security [%{"bearer" => []}]
 
   operation :index,
     operation_id: "models",

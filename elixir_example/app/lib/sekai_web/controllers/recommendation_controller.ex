@@ -1,8 +1,14 @@
 defmodule SekaiWeb.RecommendationController do
-  @moduledoc "Recommendations for a user, and items like another."
+  @moduledoc """
+  Recommendations for a user, and items like another.
+
+  A stored or popular list takes the place of a worker's if not said otherwise (`fallback=false`): most clients show a page,
+  which is better with it than without any, and the answer says so. Who has use for the model's own only gets the error.
+  """
 
   use SekaiWeb, :api_controller
 
+  alias PortWorker.Error
   alias Sekai.{Accounts, Content, Recommendations}
   alias SekaiWeb.Plugs.{Measure, Received}
   alias SekaiWeb.Schemas
@@ -13,6 +19,7 @@ defmodule SekaiWeb.RecommendationController do
   plug Measure, :similar when action == :similar
 
   tags ["recommendations"]
+  security [%{"bearer" => []}]
 
   operation :show,
     operation_id: "recommendations",
@@ -26,12 +33,13 @@ defmodule SekaiWeb.RecommendationController do
                           bad_gateway service_unavailable gateway_timeout)a
         )
 
-  @spec show(Plug.Conn.t(), map()) :: Plug.Conn.t() | {:error, ApiError.t() | PortWorker.Error.t()}
+  @spec show(Plug.Conn.t(), map()) :: Plug.Conn.t() | {:error, ApiError.t() | Error.t()}
   def show(conn, %{user_id: user_id} = params) do
     user_id = String.downcase(user_id)
 
     with :ok <- permitted(conn.assigns.current_user, user_id),
-         {:ok, answer} <- Recommendations.for_user(user_id, options(conn, params)),
+         {:ok, options} <- options(conn, params),
+         {:ok, answer} <- Recommendations.for_user(user_id, options),
          do: answer(conn, answer)
   end
 
@@ -46,10 +54,11 @@ defmodule SekaiWeb.RecommendationController do
                           service_unavailable gateway_timeout)a
         )
 
-  @spec similar(Plug.Conn.t(), map()) :: Plug.Conn.t() | {:error, ApiError.t() | PortWorker.Error.t()}
+  @spec similar(Plug.Conn.t(), map()) :: Plug.Conn.t() | {:error, ApiError.t() | Error.t()}
   def similar(conn, %{id: id} = params) do
     with {:ok, item} <- public_item(id),
-         {:ok, answer} <- Recommendations.similar(item.id, options(conn, params)),
+         {:ok, options} <- options(conn, params),
+         {:ok, answer} <- Recommendations.similar(item.id, options),
          do: answer(conn, answer)
   end
 
@@ -76,14 +85,22 @@ defmodule SekaiWeb.RecommendationController do
     end
   end
 
+  # A request that has waited all its time is nobody's any more: it is not begun, and a list would be as late.
   defp options(conn, params) do
-    [
-      n: params.n,
-      kinds: params[:kind],
-      exclude: params[:exclude],
-      fallback: params.fallback,
-      timeout: Received.left_ms(conn, timeout_ms(params))
-    ]
+    case Received.left_ms(conn, timeout_ms(params)) do
+      0 ->
+        {:error, Error.new(:deadline_exceeded, "the request has waited for all the time that it had")}
+
+      left ->
+        {:ok,
+         [
+           timeout: left,
+           n: params.n,
+           fallback: params.fallback,
+           kinds: params[:kind],
+           exclude: params[:exclude]
+         ]}
+    end
   end
 
   defp timeout_ms(params) do

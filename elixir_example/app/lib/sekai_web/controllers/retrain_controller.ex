@@ -8,6 +8,7 @@ defmodule SekaiWeb.RetrainController do
   alias SekaiWeb.Schemas
 
   tags ["models"]
+  security [%{"bearer" => []}]
 
   operation :index,
     operation_id: "trainings",

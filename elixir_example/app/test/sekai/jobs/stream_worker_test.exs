@@ -3,7 +3,7 @@ defmodule Sekai.Jobs.StreamWorkerTest do
   use Oban.Testing, repo: Sekai.Repo
 
   import ExUnit.CaptureLog
-  import Sekai.StreamFakes, only: [attach: 1, eventually: 1]
+  import Sekai.StreamFakes, only: [attach: 1]
 
   alias Sekai.Jobs.StreamWorker
   alias Sekai.Streams.{Crash, Cursor}
@@ -65,14 +65,14 @@ defmodule Sekai.Jobs.StreamWorkerTest do
   end
 
   test "an outage of the workers is its error, and the cursor stays" do
-    quick(filter: [timeout: 50])
+    quick(filter: [timeout: 300])
     outage(3)
     assert perform_job(StreamWorker, %{}) == {:error, "no worker answered for any of 3 events"}
     assert Cursor.get("interactions") == nil
   end
 
   test "an outage that goes on ends it before all has failed" do
-    quick(filter: [timeout: 50, max_failures: 2])
+    quick(filter: [timeout: 300, max_failures: 2])
     outage(5)
 
     capture_log(fn ->

@@ -1,6 +1,8 @@
 defmodule Sekai.Recommendations.PopularTest do
   use Sekai.DataCase
 
+  import Sekai.Eventually
+
   alias Sekai.Recommendations.Popular
 
   setup do

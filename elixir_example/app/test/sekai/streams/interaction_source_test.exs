@@ -4,6 +4,7 @@ defmodule Sekai.Streams.InteractionSourceTest do
   import ExUnit.CaptureLog
   import Membrane.ChildrenSpec
   import Membrane.Testing.Assertions
+  import Sekai.Eventually
   import Sekai.StreamFakes
 
   alias Membrane.Buffer
@@ -21,6 +22,12 @@ defmodule Sekai.Streams.InteractionSourceTest do
   end
 
   defp demand(pipeline, count), do: Testing.Pipeline.notify_child(pipeline, :sink, {:make_demand, count})
+
+  # A sink that does not play yet can't demand anything.
+  defp playing(pipeline) do
+    assert_sink_playing(pipeline, :sink, 10_000)
+    pipeline
+  end
 
   defp sent(pipeline, users) do
     for user <- users, do: assert_sink_buffer(pipeline, :sink, %Buffer{payload: %Event{user_id: ^user}})
@@ -54,7 +61,7 @@ defmodule Sekai.Streams.InteractionSourceTest do
       events =
         Stream.resource(fn -> 1 end, &{[%Event{user_id: "#{&1}"}], &1 + 1}, fn _n -> send(test, :closed) end)
 
-      pipeline = start(%InteractionSource{events: events}, %Testing.Sink{autodemand: false})
+      pipeline = playing(start(%InteractionSource{events: events}, %Testing.Sink{autodemand: false}))
       demand(pipeline, 1)
       sent(pipeline, ["1"])
       Testing.Pipeline.terminate(pipeline)

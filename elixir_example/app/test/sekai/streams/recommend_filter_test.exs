@@ -4,6 +4,7 @@ defmodule Sekai.Streams.RecommendFilterTest do
   import ExUnit.CaptureLog
   import Membrane.ChildrenSpec
   import Membrane.Testing.Assertions
+  import Sekai.Eventually
   import Sekai.StreamFakes
 
   alias Membrane.Buffer
@@ -236,7 +237,7 @@ defmodule Sekai.Streams.RecommendFilterTest do
     end
 
     test "nothing runs as :none" do
-      pipeline = start(events(1), %RecommendFilter{timeout: 50, on_error: :pass_through})
+      pipeline = start(events(1), %RecommendFilter{timeout: 500, on_error: :pass_through})
       assert [%{error: %Error{code: :worker_down}}] = sent(pipeline, 1)
     end
 

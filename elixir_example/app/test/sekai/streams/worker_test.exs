@@ -16,6 +16,12 @@ defmodule Sekai.Streams.WorkerTest do
     %{version: version}
   end
 
+  setup do
+    forget = fn -> Repo.query!("TRUNCATE stream_cursors") end
+    forget.()
+    on_exit(forget)
+  end
+
   defp users, do: Repo.all(from i in Interaction, distinct: true, order_by: i.user_id, select: i.user_id)
   defp stored, do: Repo.all(from r in Recommendation, order_by: r.user_id, select: r.user_id)
   defp running, do: DynamicSupervisor.count_children(Sekai.Streams.Supervisor).active
@@ -43,9 +49,12 @@ defmodule Sekai.Streams.WorkerTest do
       run = Task.async(fn -> Pipeline.run(cursor: "all", newest_only: true, sink: [batch: 20]) end)
       assert_receive {:telemetry, :stored, _measured, _about}, 10_000
       {:ok, %{os_pid: os_pid}} = PortWorker.info(Recommender)
-      {_output, 0} = System.cmd("kill", ["-9", "#{os_pid}"])
 
-      assert {:ok, %{dropped: 0, recommended: events, events: events}} = Task.await(run, 60_000)
+      capture_log(fn ->
+        {_output, 0} = System.cmd("kill", ["-9", "#{os_pid}"])
+        assert {:ok, %{dropped: 0, recommended: events, events: events}} = Task.await(run, 60_000)
+      end)
+
       {:ok, %{os_pid: another}} = PortWorker.info(Recommender)
       assert another != os_pid
       assert stored() == users()
