@@ -46,6 +46,7 @@ case flame_backend do
 
     config :flame, FLAME.FlyBackend,
       token: System.fetch_env!("FLY_API_TOKEN"),
+      host: System.get_env("FLY_API_HOSTNAME", "https://api.machines.dev"),
       cpu_kind: System.get_env("RUNNER_CPU_KIND", "performance"),
       cpus: String.to_integer(System.get_env("RUNNER_CPUS", "1")),
       memory_mb: String.to_integer(System.get_env("RUNNER_MEMORY_MB", "2048")),
