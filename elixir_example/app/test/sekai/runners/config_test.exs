@@ -57,8 +57,11 @@ defmodule Sekai.Runners.ConfigTest do
     flame = config(:prod, @production ++ fly ++ store)[:flame]
     assert flame[:backend] == FLAME.FlyBackend
 
+    options = flame[FLAME.FlyBackend]
+    assert options[:host] == "https://api.machines.dev"
+
     assert [token: "token", cpu_kind: "performance", cpus: 2, memory_mb: 2048, env: %{}] =
-             flame[FLAME.FlyBackend]
+             Keyword.delete(options, :host)
 
     System.delete_env("PORT_WORKER_STORE")
     assert_raise RuntimeError, ~r/FLAME_BACKEND=fly needs PORT_WORKER_STORE/, fn -> config(:prod) end
