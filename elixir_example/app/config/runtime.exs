@@ -121,9 +121,12 @@ if config_env() == :prod and not runner? do
     pool_size: String.to_integer(System.get_env("POOL_SIZE", "10")),
     socket_options: if(System.get_env("ECTO_IPV6") in ~w(true 1), do: [:inet6], else: [])
 
+  # All addresses, if not said otherwise.
+  {:ok, ip} = "LISTEN_IP" |> System.get_env("::") |> String.to_charlist() |> :inet.parse_address()
+
   config :sekai, SekaiWeb.Endpoint,
     url: [host: System.get_env("PHX_HOST", "localhost"), port: 443, scheme: "https"],
-    http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}, port: String.to_integer(System.get_env("PORT", "4000"))],
+    http: [ip: ip, port: String.to_integer(System.get_env("PORT", "4000"))],
     secret_key_base: System.fetch_env!("SECRET_KEY_BASE"),
     server: true
 
