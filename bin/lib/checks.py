@@ -1,4 +1,4 @@
-"""What bin/test runs once the environment is there: lint, types, both test suites; then a table of it all.
+"""What bin/test runs once the environment is there: lint, types, the test suites; then a table of it all.
 
 With CI=true nothing may be left out: a step or a test that was skipped is a failure.
 """
@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree
 
+import app
+
 ROOT = Path(__file__).resolve().parents[2]
+LIB = ROOT / "bin" / "lib"
 CLIENT = ROOT / "elixir_example" / "client"
 PYTHON = [sys.executable, "-m"]
 Verdict = Literal["ok", "FAILED", "skipped"]
@@ -76,12 +79,12 @@ def count_exunit(output: str) -> str:
     return counts[-1] if counts else ""
 
 
-def run_exunit() -> Result:
-    """The Elixir client's suite; it ran only if it counted tests."""
+def run_exunit(command: list[str], cwd: Path) -> Result:
+    """A suite of ExUnit; it ran only if it counted tests."""
     lines: list[str] = []
     with subprocess.Popen(
-        ["mix", "test"],
-        cwd=CLIENT,
+        command,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -95,6 +98,15 @@ def run_exunit() -> Result:
     count = count_exunit("".join(lines))
     passed = mix.returncode == 0 and bool(count)
     return Result("ok" if passed else "FAILED", count or f"exit status {mix.returncode}, no tests counted")
+
+
+def run_app() -> Result:
+    """The Phoenix application's suite; without hex, what of it needs no package."""
+    lacking = app.lacking()
+    if not lacking:
+        return run_exunit([sys.executable, str(LIB / "app.py"), "--test"], ROOT)
+    result = run_exunit(["elixir", str(LIB / "app_without_hex.exs")], ROOT)
+    return Result(result.verdict, f"{result.note}; the rest of elixir_example/app was not run: {lacking}")
 
 
 def obtain_elixir() -> str:
@@ -123,11 +135,12 @@ def python_steps(arguments: list[str], *, strict: bool) -> list[Step]:
 
 
 def elixir_steps(lacking: str) -> list[Step]:
-    """Format, warnings, tests of the Elixir client; all skipped if something is `lacking`."""
+    """Format, warnings, tests of the Elixir client, then the application; all skipped if something is `lacking`."""
     steps = [
         Step("mix format", lambda: by_status(["mix", "format", "--check-formatted"], CLIENT)),
         Step("mix compile", lambda: by_status(["mix", "compile", "--warnings-as-errors"], CLIENT)),
-        Step("mix test", run_exunit),
+        Step("mix test", lambda: run_exunit(["mix", "test"], CLIENT)),
+        Step("app", run_app),
     ]
     return [Step(step.name, lambda: Result("skipped", lacking)) for step in steps] if lacking else steps
 
@@ -152,7 +165,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="bin/test",
-        description="Lint, types, the Python suite, the Elixir client's suite. CI=true: all of it, torch too.",
+        description="Lint, types, the Python suite, the suites in Elixir. CI=true: all of it, torch too.",
     )
     parser.add_argument("--graph", action="store_true", help="install torch too, for the four graph algorithms' tests")
     parser.add_argument("pytest", nargs="*", metavar="PYTEST_ARGUMENT", help="after --: run pytest alone, with these")

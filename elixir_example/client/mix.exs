@@ -26,6 +26,7 @@ defmodule PortWorker.MixProject do
         guides/retraining.md
         guides/pools.md
         guides/flame.md
+        guides/fleets.md
         guides/upgrading.md
       ),
       groups_for_extras: [Guides: ~r"guides/"],
@@ -33,6 +34,7 @@ defmodule PortWorker.MixProject do
         Calls: [PortWorker, PortWorker.Training, PortWorker.Columns, PortWorker.Error],
         "Several workers, other machines": [
           PortWorker.Pool,
+          PortWorker.Fleet,
           PortWorker.Lease,
           PortWorker.Lease.Flame,
           PortWorker.Lease.Node,

@@ -11,6 +11,7 @@ from typing import Any
 from port_worker.bench import compare_cli
 from port_worker.bench import option_types as types
 from port_worker.bench.codec import cli as codec
+from port_worker.bench.http import arguments as http
 from port_worker.bench.interruptible import interruptible
 from port_worker.bench.output import check_writable, write_json
 from port_worker.bench.peers import cli as peers
@@ -21,15 +22,16 @@ from port_worker.bench.slo import METRICS
 from port_worker.bench.sources import cli as sources
 
 MET, UNUSABLE, NO_WORKER, BREACHED, INTERRUPTED = 0, 2, 3, 99, 130
-DRIVERS = ("python", "elixir")
+DRIVERS = ("python", "elixir", http.HTTP)
 _CALLER_CODES = ("unknown_algorithm", "invalid_hyperparameter", "algorithm_unavailable", "training_unavailable")
 _OUTPUTS = ("json", "html", "hgrm")
 
-_EPILOG = """Exit status: 0 every --slo, and every goal of a scenario, is met; 99 one is breached; 2 unusable arguments
-or source; 3 no worker; 130 interrupted. In an open loop calls are sent at their due times whatever the worker does, and
-a latency runs from the due time to the answer; beside it stands, uncorrected, what a client would have recorded that
-waits for each answer before its next call. The --slo are judged on all that is measured, of a ramp at its knee; on
-kill, slow-reader and boot, which make faults or no load, only those that are given."""
+_EPILOG = """Exit status: 0 every --slo, and every goal of a scenario, is met; 99 one is breached; 2 unusable
+arguments or source; 3 no worker, or no app that answers; 130 interrupted. In an open loop calls are sent at their due
+times whatever the worker does, and a latency runs from the due time to the answer; beside it stands, uncorrected,
+what a client would have recorded that waits for each answer before its next call. The --slo are judged on all that is
+measured, of a ramp at its knee; on kill, slow-reader and boot, which make faults or no load, only those that are
+given."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     _add_load(parser)
     _add_calls(parser)
+    http.configure(parser)
     _add_scenario(parser)
     _add_surroundings(parser)
     others = parser.add_subparsers(metavar="codec | compare | peers | serving | sources", title="other benches")
@@ -96,13 +99,14 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--warmup", metavar="S", type=types.number(0, 3600), help=warmup)
     workers = "worker processes, driven by this one; a call goes to that with the fewest in flight (default: 1)"
     add("--workers", metavar="N", type=types.integer(1, 256), help=workers)
-    add("--driver", choices=DRIVERS, default=DRIVERS[0], help="what makes the load (default: python)")
+    driver = "what makes the load: python or elixir on workers that it spawns, http on --url (default: python)"
+    add("--driver", choices=DRIVERS, default=DRIVERS[0], help=driver)
 
 
 def _add_calls(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("calls").add_argument
-    users = "whom of the known users: uniform, zipf:EXPONENT (the most active most often), or a file with one id a line"
-    add("--users", metavar="HOW", type=types.users, help=f"{users} {_default('users')}")
+    users = "whom of the known users: uniform, zipf:EXPONENT (the most active most often), or a file: one id a line"
+    add("--users", metavar="HOW", type=types.users, help=f"{users}, or .jsonl {_default('users')}")
     known = f"the N most active users of the source {_default('known_users')}"
     add("--known-users", metavar="N", type=types.integer(1, 10_000_000), help=known)
     add("--cold", metavar="SHARE", type=types.share(), help="of calls about unknown users: 5%% or 0.05 (default: 0)")
@@ -146,6 +150,7 @@ def _add_surroundings(parser: argparse.ArgumentParser) -> None:
 @interruptible
 def run(args: argparse.Namespace) -> int:
     """Prepare, drive, report. Returns the exit status, which `--help` explains."""
+    from port_worker.bench.http.probe import NoAppError
     from port_worker.bench.resolved import chosen
     from port_worker.config import settings
     from port_worker.host import HostError, WorkerError
@@ -166,14 +171,19 @@ def run(args: argparse.Namespace) -> int:
         return _refuse(UNUSABLE if caused_by_arguments else NO_WORKER, str(error))
     except HostError as error:
         return _refuse(NO_WORKER, f"no worker: {error}")
+    except NoAppError as error:
+        return _refuse(NO_WORKER, f"no app: {error}")
     except KeyboardInterrupt:
         return _refuse(INTERRUPTED, "interrupted")
     return MET if report["met"] else BREACHED
 
 
 def _measured(args: argparse.Namespace, home: Path, plans: Any) -> dict[str, Any]:
+    from port_worker.bench.http import suite
     from port_worker.bench.suite import Suite
 
+    if args.driver == http.HTTP:
+        return suite.run(args, home, sys.argv[1:], plans)
     return Suite(args, home, sys.argv[1:]).run(plans)
 
 

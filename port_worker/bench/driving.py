@@ -58,13 +58,13 @@ class PythonDriver:
         )
         before = [status_of(fleet.link(worker)) for worker in range(len(fleet))]
         began_s = time.monotonic()
-        with _undisturbed():
+        with undisturbed():
             load.run()
         self._live.rest()
         samples = sampler.up_to(len(load.recorder.seconds))
         after = [status_of(fleet.link(worker)) for worker in range(len(fleet))]
         workers = [
-            _worker(place, pid, samples) | between(before[place], after[place])
+            held_by(place, pid, samples) | between(before[place], after[place])
             for place, pid in enumerate(fleet.pids())
         ]
         return measured(load, samples, workers, began_s)
@@ -122,7 +122,8 @@ def _phases(timeline: Timeline, cells: dict[tuple[int, str], Cell]) -> Iterator[
             yield MeasuredPhase(stage.name, scheduled_s, duration_s, own)
 
 
-def _worker(place: int, pid: int | None, samples: Sequence[Sample]) -> dict[str, Any]:
+def held_by(place: int, pid: int | None, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What the process at that place held, and the share of a core, 0..1, that it used."""
     held = [rss for sample in samples if (rss := sample.rss_bytes[place]) is not None]
     cpu = [share for sample in samples if (share := sample.cpu[place]) is not None]
     return {
@@ -134,7 +135,7 @@ def _worker(place: int, pid: int | None, samples: Sequence[Sample]) -> dict[str,
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Python's cyclic collector stays away: nothing of a load is cyclic, and its walk would make sends late."""
     gc.collect()
     gc.disable()

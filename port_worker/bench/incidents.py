@@ -59,8 +59,8 @@ class Incident:
         """A message that answers no call of the load. Returns whether it was this incident's."""
         return False
 
-    def answered(self, _run: Running, _worker: int, _now_ns: int) -> None:
-        """A good answer to a call of the load came, for those that `listens`."""
+    def answered(self, _run: Running, _worker: int, _answer: Answer, _now_ns: int) -> None:
+        """An answer to a call of the load came, good or not, for those that `listens`."""
 
     @property
     def listens(self) -> bool:

@@ -17,8 +17,9 @@ from port_worker.bench.flights import Flights
 from port_worker.bench.incidents import Incident
 from port_worker.bench.recording import Cell, Recorder, Second
 from port_worker.bench.stages import NEVER, NS, Timeline
-from port_worker.bench.wire import Answer, AnswerReader, Prepared
+from port_worker.bench.wire import Answer, Prepared
 from port_worker.host import WorkerGone
+from protocol.messages import Outbound
 
 UNSENT_LIMIT_BYTES = 1 << 20
 """A worker that leaves so many bytes of calls unread is not sent more: those calls count as not sent."""
@@ -64,6 +65,13 @@ class Workers(Protocol):
         """Of a call, below 2^31, and of no other call to the same worker that may still be in flight."""
 
 
+class Reader(Protocol):
+    """What the payloads mean: `wire.AnswerReader` of those of workers."""
+
+    def read(self, payload: bytes) -> Answer | Outbound:
+        """The facts of an answer; any other message as it is."""
+
+
 class Load:
     """Drives workers once.
 
@@ -84,7 +92,7 @@ class Load:
         workers: Workers,
         pacing: Pacing,
         calls: Iterator[tuple[str, Prepared]],
-        reader: AnswerReader,
+        reader: Reader,
         *,
         deadline_ms: int | None = None,
         incidents: Sequence[Incident] = (),
@@ -274,17 +282,16 @@ class Load:
     def _take(self, worker: int, payload: bytes, now_ns: int) -> None:
         message = self._reader.read(payload)
         if isinstance(message, Answer) and self._flights.take(worker, message, now_ns):
-            if message.code is None:
-                self._tell_of_an_answer(worker, now_ns)
+            self._tell_of_an_answer(worker, message, now_ns)
             return
         for incident in self._incidents:
             if incident.heard(self, worker, message, payload, now_ns):
                 return
 
-    def _tell_of_an_answer(self, worker: int, now_ns: int) -> None:
+    def _tell_of_an_answer(self, worker: int, answer: Answer, now_ns: int) -> None:
         for incident in self._incidents:
             if incident.listens:
-                incident.answered(self, worker, now_ns)
+                incident.answered(self, worker, answer, now_ns)
 
     # Incidents
 

@@ -124,6 +124,24 @@ def command(text: str) -> list[str]:
     return words if program is None else [str(Path(program).absolute()), *words[1:]]
 
 
+def program(text: str) -> list[str]:
+    """As `command`, of a program that is there."""
+    words = command(text)
+    if shutil.which(words[0]) is None:
+        raise _refused("a command whose program is there to be run", text)
+    return words
+
+
+def header(text: str) -> tuple[str, str]:
+    """`Name: value`, of one of --header."""
+    from port_worker.bench.http.target import header_of
+
+    try:
+        return header_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _float(text: str) -> float:
     try:
         return float(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ _HELLO_TIMEOUT_S = 60.0  # a first start writes the seeded world
 _TRAINING_LIMIT_S = 3600.0
 _ASKED_S = 30.0
 _SHOWN_WORDS = 6
+_SHOWN_CHARACTERS = 60
 _ASKED_USERS, _ASKED_ITEMS = 20, 100
 
 
@@ -73,10 +75,13 @@ def known_users(home: Path, source: str | None, count: int) -> list[Id]:
 def listed_users(path: Path, like: Id | None) -> list[Id]:
     """The ids of a file, one a line, of the type that `like` has, or that all lines can have.
 
+    In a file that is called .jsonl a line is an object whose field `id` it is, as in those of `port-worker fixture`.
     Raises ValueError that names the line, OSError.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     texts = [(place, line.strip()) for place, line in enumerate(lines, 1) if line.strip()]
+    if path.suffix == ".jsonl":
+        texts = [(place, _id_in(text, f"line {place} of {path}")) for place, text in texts]
     if not texts:
         raise ValueError(f"--users: expected one id a line, got nothing in {path}")
     if isinstance(like, str) or (like is None and not all(_is_integer(text) for _place, text in texts)):
@@ -85,6 +90,16 @@ def listed_users(path: Path, like: Id | None) -> list[Id]:
         if not _is_integer(text):
             raise ValueError(f"--users: expected an integer in line {place} of {path}, got {text!r}")
     return [int(text) for _place, text in texts]
+
+
+def _id_in(text: str, where: str) -> str:
+    try:
+        found = json.loads(text)["id"]
+    except (ValueError, TypeError, LookupError):
+        found = None
+    if not isinstance(found, str | int):
+        raise ValueError(f"--users: expected a JSON object with an id in {where}, got {text[:_SHOWN_CHARACTERS]!r}")
+    return str(found)
 
 
 def _is_integer(text: str) -> bool:

@@ -28,6 +28,8 @@ def worker(report: Mapping[str, Any]) -> str:
     about = report["worker"]
     if about is None:
         return "the worker was not there to say what it is"
+    if "url" in about:
+        return f"an app at {about['url']}"
     model = about["model"] or {}
     # Which fields a model has is the worker's affair; those that it names itself by are shown.
     names = [str(model[name]) for name in ("algorithm", "version") if model.get(name)]
@@ -42,13 +44,13 @@ def options(scenario: Mapping[str, Any]) -> str:
     cold = f", {percent(of['cold'])} unknown" if of["cold"] else ""
     asked = [
         f"{number(of['duration_s'])} s after {number(of['warmup_s'])} s of warm-up",
-        _workers(of["workers"]),
-        f"users {of['users']} of {count(of['known_users'])}{cold}",
+        None if of["workers"] is None else _workers(of["workers"]),
+        f"users {of['users']} of {count(of['known_users'])}{cold}" if of["known_users"] else None,
         None if len(mix) < 2 else "mix " + " ".join(f"{op}={value:g}" for op, value in mix.items()),
-        f"n {of['n']}",
+        None if of["n"] is None else f"n {of['n']}",
         None if of["deadline_ms"] is None else f"deadline {of['deadline_ms']:g} ms",
         f"payload {', '.join(map(count, of['payload_bytes']))} B" if any(of["payload_bytes"]) else None,
-        f"{of['codec']}, seed {of['seed']}",
+        f"seed {of['seed']}" if of["codec"] is None else f"{of['codec']}, seed {of['seed']}",
         *(f"{name} {plain(value)}" for name, value in of.items() if name not in _COMMON),
     ]
     return "; ".join(part for part in (arrivals(of), *asked) if part is not None)
@@ -85,7 +87,8 @@ def limit(scenario: Mapping[str, Any]) -> str | None:
     if not load["limited"]:
         return None
     why = f": {load['why']}" if load["why"] else ""
-    return f"the driver was the limit{why}; these figures are worse than the worker is"
+    measured = "app" if scenario["driver"] == "http" else "worker"
+    return f"the driver was the limit{why}; these figures are worse than the {measured} is"
 
 
 def sources(scenario: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from port_worker.bench.arrivals import CLOSED
+from port_worker.bench.http import arguments as http
 from port_worker.bench.plan import Options, is_drawn
 from port_worker.bench.scenarios.catalogue import ALL, DEFAULTS, SCENARIOS, Entry, defaults_of
 from port_worker.bench.slo import DEFAULTS as OBJECTIVES
@@ -84,6 +85,9 @@ def _check(args: argparse.Namespace, names: Sequence[str]) -> None:
     if args.driver == "elixir":
         _check_each(names, "--driver elixir", lambda entry: entry.elixir)
         _check_elixir(args.codec)
+    if args.driver == http.HTTP:
+        _check_each(names, "--driver http", lambda entry: entry.http)
+    http.check(args, names)
 
 
 def _check_elixir(codec: str | None) -> None:

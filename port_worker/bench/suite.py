@@ -5,31 +5,21 @@ from __future__ import annotations
 import argparse
 import datetime
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from port_worker.bench import prepare
 from port_worker.bench.driving import Driver, PythonDriver
 from port_worker.bench.fleet import Fleet, Link
+from port_worker.bench.judged import PYTHON, Judged, judge, report_of, run_scenario
 from port_worker.bench.live import Live
-from port_worker.bench.machine import machine
-from port_worker.bench.phases import measured_facts, phase_facts
 from port_worker.bench.plan import Options, World
 from port_worker.bench.progress import say
-from port_worker.bench.report_file import SCHEMA
 from port_worker.bench.resolved import Chosen
 from port_worker.bench.scenarios.bench import Bench, Found
 from port_worker.bench.scenarios.catalogue import SCENARIOS
-from port_worker.bench.slo import observed
 from port_worker.bench.worker_status import status_of
 from protocol.codec import codec
-
-PYTHON = "python"
-
-_Judged: TypeAlias = tuple[dict[str, Any], list[dict[str, Any]]]
-"""A scenario of a report, and the verdicts on it."""
 
 
 class Suite:
@@ -52,25 +42,10 @@ class Suite:
     def run(self, chosen: Sequence[Chosen]) -> dict[str, Any]:
         """The report. Raises HostError when there is no worker, SourceError, OSError, ValueError."""
         began = datetime.datetime.now(datetime.timezone.utc)
-        scenarios, verdicts = [], []
-        for one in chosen:
-            for scenario, judged in self._by_drivers(one):
-                scenarios.append(scenario)
-                verdicts += judged
-        met = all(verdict["met"] for verdict in verdicts)
-        reached = all(goal["met"] is not False for scenario in scenarios for goal in scenario["goals"])
-        return {
-            "schema": SCHEMA,
-            "command": self._argv,
-            "began": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "machine": machine(),
-            "worker": self._worker,
-            "scenarios": scenarios,
-            "slo": verdicts,
-            "met": met and reached,
-        }
+        judged = [found for one in chosen for found in self._by_drivers(one)]
+        return report_of(self._argv, began, self._worker, judged)
 
-    def _by_drivers(self, chosen: Chosen) -> Iterator[_Judged]:
+    def _by_drivers(self, chosen: Chosen) -> Iterator[Judged]:
         """The scenario; one that a BEAM drives runs from Python first, so that what the BEAM costs is seen."""
         say(f"scenario {chosen.name}: {SCENARIOS[chosen.name].about}")
         self._live.title = chosen.name
@@ -86,19 +61,16 @@ class Suite:
             facts["findings"] |= beam_findings(from_python[0]["total"], facts["total"], driver.beam)
             yield facts, verdicts
 
-    def _scenario(self, chosen: Chosen, driver: str, made: Callable[[Fleet], Driver]) -> _Judged:
+    def _scenario(self, chosen: Chosen, driver: str, made: Callable[[Fleet], Driver]) -> Judged:
         options = chosen.options
         supervised = chosen.name == "kill"
         argv = self._command(options.codec)
         with prepare.start_fleet(argv, options.codec, options.workers, supervised=supervised) as fleet:
             self._prepare(fleet, options)
             found = self._found(chosen, fleet, made(fleet))
-        facts = _scenario_facts(chosen, driver, found)
         assert self._world is not None
-        facts["options"]["known_users"] = len(set(self._world.users))  # there may be fewer than were asked for
-        judged = facts if found.judged is None else {**facts, "total": phase_facts(found.judged)}
-        verdicts = [{"scenario": facts["name"], **asdict(one.judge(observed(judged)))} for one in chosen.judged_by]
-        return facts, verdicts
+        known_users = len(set(self._world.users))  # there may be fewer than were asked for
+        return judge(chosen, driver, found, {**options.facts(), **chosen.own, "known_users": known_users})
 
     def _prepare(self, fleet: Fleet, options: Options) -> None:
         """A model, whom to ask about, and who is measured: as the first worker has it."""
@@ -132,9 +104,7 @@ class Suite:
             spawn=lambda: self._spawn(chosen.options.codec),
             tell=say,
         )
-        found = import_module(f"port_worker.bench.scenarios.{chosen.name.replace('-', '_')}").run(bench)
-        assert isinstance(found, Found)
-        return found
+        return run_scenario(chosen.name, bench)
 
     def _python_driver(self, fleet: Fleet) -> Driver:
         return PythonDriver(fleet, self._live)
@@ -153,17 +123,3 @@ def _worker(link: Link) -> dict[str, Any]:
     status = status_of(link) or {}
     model = status.get("model", link.hello.get("model"))
     return {"version": about.get("version"), "python": about.get("python"), "model": model}
-
-
-def _scenario_facts(chosen: Chosen, driver: str, found: Found) -> dict[str, Any]:
-    facts = measured_facts(found.measured, closed=chosen.options.closed)
-    if found.total is not None:
-        facts["total"] = {**phase_facts(found.total), "name": "total"}
-    return {
-        "name": chosen.name if driver == PYTHON else f"{chosen.name}-{driver}",
-        "driver": driver,
-        "options": {**chosen.options.facts(), **chosen.own},
-        **facts,
-        "findings": {**found.measured.findings, **found.findings},
-        "goals": [asdict(goal) for goal in found.goals],
-    }

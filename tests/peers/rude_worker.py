@@ -15,11 +15,13 @@ Users, of which all others get an item named as they are:
     silent: no answer; late: an answer once the call is cancelled; slow: after 100 ms, in which nothing is read
     hang: nothing from now on, and nothing is read
     exit, half: status 7, at once or within an answer
+    shut in, shut out: its input or its output is closed from now on, and it lives on
     events, progress, answers: as many as the pipe takes, until it breaks
     some events: 100 of them, then the answer
+    large event: one with an integer of 20,000 bytes, then the answer
 
-A `retrain` has progress, and then waits to be cancelled; with the algorithm `exit` it ends the worker as above. A
-`drain` is answered, with `exit_at_drain` in place of a boot by an end.
+A `retrain` has progress, with the algorithm `event` a lot and then an event, and then waits to be cancelled; with the
+algorithm `exit` it ends the worker as above. A `drain` is answered, with `exit_at_drain` in place of a boot by an end.
 """
 
 from __future__ import annotations
@@ -52,6 +54,15 @@ HELLO = {
     Atom("limits"): {Atom(name): value for name, value in LIMITS.items()},
     Atom("model"): None,
 }
+DIGITS = 20_000
+# An event, with a map of one pair for its facts, which `encode` would not make.
+LARGE_EVENT = (
+    encode((Atom("event"), Atom("model_activated"), 0))[:-2]
+    + struct.pack(">cI", b"t", 1)
+    + encode(Atom("version"))[1:]
+    + struct.pack(">cIB", b"o", DIGITS, 0)
+    + b"\xff" * DIGITS
+)
 EVENT = (Atom("event"), Atom("model_activated"), {Atom("version"): "v1", Atom("algorithm"): "rude"})
 
 
@@ -122,6 +133,16 @@ def say_after_events(term: object) -> None:
     say(term)
 
 
+def say_after_large_event(term: object) -> None:
+    write(framed(LARGE_EVENT))
+    say(term)
+
+
+def shut(descriptor: int) -> None:
+    os.close(descriptor)
+    signal.pause()
+
+
 def say_after_lines(term: object) -> None:
     complain(ARGUMENT.get("lines", []))
     say(term)
@@ -140,11 +161,14 @@ DEEDS: dict[str, Callable[[int, tuple[object, int, object]], None]] = {
     "slow": lambda _id, answer: say_slowly(answer),
     "hang": lambda _id, _answer: signal.pause(),
     "exit": lambda _id, _answer: end(7),
+    "shut in": lambda _id, _answer: shut(0),
+    "shut out": lambda _id, _answer: shut(1),
     "half": lambda _id, answer: write_and_end(framed(encode(answer))[:-5], 7),
     "events": lambda _id, _answer: flood(EVENT),
     "progress": lambda call_id, _answer: flood((Atom("progress"), call_id, {Atom("phase"): Atom("fit")})),
     "answers": lambda _id, answer: flood(answer),
     "some events": lambda _id, answer: say_after_events(answer),
+    "large event": lambda _id, answer: say_after_large_event(answer),
     "stderr": lambda _id, answer: say_after_lines(answer),
 }
 
@@ -184,6 +208,10 @@ class Rude:
             say((Atom("progress"), call_id, {Atom("phase"): Atom("fit"), Atom("share"): share}))
         if args.get(Atom("algorithm")) == b"exit":
             end(7)
+        if args.get(Atom("algorithm")) == b"event":
+            for _ in range(100):
+                say((Atom("progress"), call_id, {Atom("phase"): Atom("fit")}))
+            say(EVENT)
         self.late.add(call_id)
 
     def recommend(self, call_id: int, user: str) -> None:

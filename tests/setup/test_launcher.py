@@ -9,13 +9,11 @@ import pytest
 
 from tests.setup.project import Project, write_program
 
-PROGRAMS = ["worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources"]
+PROGRAMS = ["worker", "repl", "bench", "fixture", "inspect", "conformance", "algorithms", "models", "sources"]
 FIRST_TIME = ["venv", "pip build.lock", "pip train.lock"]
 
 
-@pytest.mark.parametrize(
-    "program", ["worker", "repl", "bench", "inspect", "conformance", "algorithms", "models", "sources"]
-)
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_the_first_run_sets_up_and_then_runs(project: Project, program: str) -> None:
     done = project.run(program, "--home", "a b", stdin="the input\n")
     assert (done.returncode, done.stdout) == (0, f"ran -m port_worker {program} --home a b\nthe input\n")

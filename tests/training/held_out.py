@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from port_worker.fixture.database import DEFAULT_SEED, DEFAULT_SIZE
 from port_worker.fixture.size import WorldSize
 from port_worker.fixture.world import make_world
+from port_worker.fixture.written import DEFAULT_SEED, DEFAULT_SIZE
 from port_worker.serving.fold_in import FoldIn, LeastSquares, LinearMap, Mean
 from port_worker.serving.topk import top_k
 from port_worker.sources.columns import IdColumn, Interactions

@@ -117,6 +117,7 @@ defmodule PortWorker.Bench.Run do
     if IO.gets("") == :eof, do: System.halt(@given_up), else: halt_with_stdin()
   end
 
+  @spec fail(Exception.t()) :: no_return()
   defp fail(error) do
     IO.puts("failed #{error |> Exception.message() |> String.replace("\n", " ")}")
     System.halt(@no_worker)

@@ -21,7 +21,8 @@ defmodule PortWorker do
 
     * `:timeout` - milliseconds, or `:infinity`. It is the deadline that the worker sees: what is past it is not begun,
       and the call is cancelled in the worker. Default 5 seconds, if not said otherwise
-    * `:ref` - a `make_ref()` by which another process may `cancel/2` the call
+    * `:ref` - a `make_ref()` by which another process may `cancel/2` the call. It is of one call at a time: another one
+      with the same is refused as `:invalid_argument` until that is over
 
   A caller that dies has its calls cancelled, too.
 
@@ -29,7 +30,7 @@ defmodule PortWorker do
 
   The worker has no more than `:max_in_flight` calls at a time. Up to `:max_queue` more wait in the connection, each as
   long as its timeout permits, and are sent in their order; what comes on top is refused at once as `:overloaded`. A call
-  that was given up counts as in flight until the worker has said that it is over.
+  that was given up counts as in flight until the worker has said that it is over, or had `:hang_after` to say so.
 
   ## Readiness and liveness
 
@@ -43,7 +44,7 @@ defmodule PortWorker do
   caller has been told (`:worker_down`, `:worker_hung`, `:malformed_frame`: all retryable). The supervisor then starts a
   new one; calls made while it boots wait for it, as far as their timeout goes. It boots at once, unless the one before
   had not been ready for five seconds and the one before that neither: then it waits for `:backoff_min`, and next time
-  four times as long, up to `:backoff_max`. The count is in the specification of the child, so it holds for workers that
+  five times as long, up to `:backoff_max`. The count is in the specification of the child, so it holds for workers that
   are started by `child_spec/1`; with the defaults a supervisor's own limit of three restarts in five seconds is kept.
 
   ## Logs
@@ -56,14 +57,15 @@ defmodule PortWorker do
 
     * [Getting started](getting-started.md): from a Phoenix application to a recommendation on the screen
     * [Deadlines and overload](deadlines-and-overload.md), [Retraining](retraining.md), [Upgrading](upgrading.md)
-    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine
+    * [Pools](pools.md): several workers; [FLAME](flame.md): a worker on another machine; [Fleets](fleets.md): as many as
+      the load needs
   """
 
   import PortWorker.Bang
 
   alias PortWorker.{Backoff, Call, Connection, Error, Options, Route, Telemetry, Training}
 
-  @typedoc "A worker's connection, or the name of a `PortWorker.Pool` or a `PortWorker.Lease`."
+  @typedoc "A worker's connection, or the name of a `PortWorker.Pool`, a `PortWorker.Lease` or a `PortWorker.Fleet`."
   @type server :: GenServer.server()
   @typedoc "Of a user or an item: as it is in the data. A UUID's 16 bytes are the same id as its text."
   @type id :: integer() | String.t() | {:uuid, <<_::128>>}
@@ -109,14 +111,16 @@ defmodule PortWorker do
     * `:cd` - the folder to run it in
     * `:stderr` - `:inherit`: what the worker writes there goes to the stderr of this node (default). Or a level of
       `Logger`: each line becomes a message of that level, through a named pipe and `cat`. It has the metadata
-      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged
+      `port_worker` and `source: :stderr`; no more than 200 lines a second are logged, and a worker that writes them
+      quicker than they can be counted is ended (`:flooded`)
     * `:name` - as of `GenServer`
     * `:max_in_flight` - how many calls the worker has at a time (64). The worker's own limit holds where that is lower
     * `:max_queue` - how many calls wait when it has so many; what comes on top is refused as `:overloaded` (1,000)
     * `:boot_timeout` - milliseconds until the worker must have said hello (30,000). `bin/worker` installs what it
       needs on its very first run: run it once beforehand, or give it minutes
-    * `:hang_after` - milliseconds without an answer to a ping after which the worker is killed, or `:infinity` (30,000).
-      The connection pings it twice as often by itself
+    * `:hang_after` - milliseconds without an answer to a ping after which the worker is killed (30,000), or `:infinity`.
+      The connection pings it by itself when half of that has passed since the last answer. A call that was given up
+      that long ago (half a minute with `:infinity`) and that the worker has not ended no longer counts as in flight
     * `:drain_timeout` - milliseconds that calls in flight are given to finish when the worker is stopped (1,000)
     * `:kill_after` - milliseconds that a worker whose pipes are closed has before it is killed (2,000). Under a
       supervisor, the old worker and the new one are in memory together for no longer
@@ -139,15 +143,19 @@ defmodule PortWorker do
   @spec child_spec(keyword()) :: Supervisor.child_spec()
   def child_spec(options) do
     {id, options} = Keyword.pop(options, :id, Keyword.get(options, :name) || __MODULE__)
-    options = Keyword.put(options, :backoff, Backoff.new())
-    %{drain_timeout: drain, kill_after: kill} = Options.validate!(options)
-    %{id: id, start: {__MODULE__, :start_link, [options]}, shutdown: drain + kill + 2_000}
+
+    # Checked here once: a restart that raised, since the command is being replaced just then, would be no life that the
+    # back-off counts, and take the supervisor down.
+    options = %{Options.validate!(options) | backoff: Backoff.new()}
+    shutdown = options.drain_timeout + options.kill_after + 2_000
+    %{id: id, start: {Connection, :start_link, [options]}, shutdown: shutdown}
   end
 
   @doc """
   Waits until the worker is ready. Answers what it says of itself: `model`, `ops`, `limits`, `worker`, `os_pid`.
 
-  Where it ends before it is ready, this answers why. `timeout` is in milliseconds, or `:infinity`.
+  Where it ends before it is ready, this answers why. Until then it takes a place in the queue, as a call does.
+  `timeout` is in milliseconds, or `:infinity`.
   """
   @spec await_ready(server(), timeout()) :: result(map())
   def await_ready(server, timeout \\ 60_000), do: Route.await_ready(server, timeout)
@@ -177,7 +185,9 @@ defmodule PortWorker do
   @doc "What the connection knows without asking the worker, at once even when that is busy or boots."
   @spec info(server()) :: result(info())
   def info(server) do
-    with {:ok, worker} <- Route.worker(server), do: {:ok, GenServer.call(worker, :info)}
+    with {:ok, worker} <- Route.worker(server),
+         %{} = info <- GenServer.call(worker, :info),
+         do: {:ok, info}
   catch
     :exit, {:timeout, _call} -> {:error, Error.new(:deadline_exceeded, "the connection did not answer")}
     :exit, _reason -> {:error, Error.new(:worker_down, "no worker runs as #{inspect(server)}")}
@@ -444,7 +454,9 @@ defmodule PortWorker do
   def stop(server) do
     with nil <- Route.stop(server), do: GenServer.stop(server, :normal, :infinity)
   catch
-    :exit, {reason, _call} when reason == :noproc or is_struct(reason, Error) -> :ok
+    # It has ended by itself, or is being stopped by its supervisor.
+    :exit, {reason, _call} when reason in [:noproc, :shutdown] or is_struct(reason, Error) -> :ok
+    :exit, {{:shutdown, _reason}, _call} -> :ok
   end
 
   defbang recommend(server :: server(), user :: id(), options :: keyword()) :: recommendation()
@@ -487,7 +499,18 @@ defmodule PortWorker do
   defp named(args, key) do
     Map.replace_lazy(args, key, fn
       nil -> nil
-      values -> Map.new(values, fn {name, value} -> {to_string(name), value} end)
+      values -> values |> pairs!(key) |> Map.new(fn {name, value} -> {to_string(name), value} end)
     end)
+  end
+
+  defp pairs!(values, key) do
+    if (is_map(values) and not is_struct(values)) or
+         (is_list(values) and Enum.all?(values, &match?({_, _}, &1))),
+       do: values,
+       else:
+         raise(
+           ArgumentError,
+           "expected #{inspect(key)} to be a map or a keyword list, got: #{inspect(values)}"
+         )
   end
 end

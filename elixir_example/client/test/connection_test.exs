@@ -4,7 +4,7 @@ defmodule PortWorker.ConnectionTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Error, Fake, OSProcess}
+  alias PortWorker.{Call, Error, Fake, OSProcess}
 
   defp recommend(server, user, options \\ []), do: PortWorker.recommend(server, user, options)
 
@@ -67,6 +67,17 @@ defmodule PortWorker.ConnectionTest do
       assert {:error, %Error{code: :cancelled}} = Task.await(training)
     end
 
+    test "takes one call of a reference at a time", %{server: server} do
+      ref = make_ref()
+      first = Task.async(fn -> recommend(server, "silence", ref: ref, timeout: :infinity) end)
+      await_in_flight(server, 1)
+      assert {:error, %Error{code: :invalid_argument, message: message}} = recommend(server, 1, ref: ref)
+      assert message =~ ~r/^expected :ref to be of one call/
+      assert PortWorker.cancel(server, ref) == :ok
+      assert {:error, %Error{code: :cancelled}} = Task.await(first)
+      assert {:ok, _} = recommend(server, 1, ref: ref)
+    end
+
     test "is cancelled as well by what was faster than it", %{server: server} do
       ref = make_ref()
       assert PortWorker.cancel(server, ref) == :ok
@@ -94,6 +105,12 @@ defmodule PortWorker.ConnectionTest do
     test "takes names of hyper-parameters as atoms, and mistaken options raise", %{server: server} do
       assert_raise ArgumentError, "unknown option :m of recommend", fn -> recommend(server, 1, m: 1) end
       assert_raise ArgumentError, ~r/^expected :timeout to be /, fn -> recommend(server, 1, timeout: -1) end
+
+      for features <- [[:vip], "vip", 1..2] do
+        assert_raise ArgumentError, ~r/^expected :features to be a map or a keyword list, got: /, fn ->
+          recommend(server, 1, features: features)
+        end
+      end
 
       assert_raise ArgumentError, ~r/^expected :on_progress to be /, fn ->
         PortWorker.retrain(server, on_progress: 1)
@@ -145,6 +162,33 @@ defmodule PortWorker.ConnectionTest do
       assert {:ok, :pong} = PortWorker.ping(server)
     end
 
+    test "may be made again with their reference", %{server: server} do
+      ref = make_ref()
+      # It is over in the connection before its caller gives it up, for whom there is too little time.
+      assert {:ok, :pong} = PortWorker.ping(server)
+      :ok = :sys.suspend(server)
+      assert {:error, %Error{code: :deadline_exceeded}} = PortWorker.ping(server, ref: ref, timeout: 0)
+      :ok = :sys.resume(server)
+      assert {:ok, :pong} = PortWorker.ping(server, ref: ref)
+    end
+
+    test "in time, though there is progress whenever one looks" do
+      chatty =
+        spawn_link(fn -> receive(do: ({:"$gen_cast", {:call, _owner, entry}} -> chat(entry.reply_to))) end)
+
+      call = Call.new(:retrain, %{}, timeout: 100, on_progress: fn _progress -> Process.sleep(5) end)
+      assert {:error, %Error{code: :deadline_exceeded}} = Call.run(chatty, call)
+      assert Process.info(self(), :messages) == {:messages, []}
+      Process.unlink(chatty)
+      Process.exit(chatty, :kill)
+    end
+
+    defp chat(reply_to) do
+      frame = :erlang.term_to_binary({:progress, 0, %{phase: :fit}})
+      for _ <- 1..100, do: send(reply_to, {reply_to, :progress, frame})
+      receive(do: ({:"$gen_cast", {:give_up, _key}} -> :ok), after: (10 -> chat(reply_to)))
+    end
+
     test "by the death of their caller", %{server: server} do
       assert {:ok, :pong} = PortWorker.ping(server)
       caller = spawn(fn -> recommend(server, "silence", timeout: :infinity) end)
@@ -174,6 +218,22 @@ defmodule PortWorker.ConnectionTest do
 
       assert {:error, %Error{code: :overloaded, retryable?: true} = error} = PortWorker.ping(server)
       assert error.message == "2 calls are in flight already"
+    end
+
+    test "of thousands of callers that die at once is over in little time" do
+      server = Fake.start("normal", max_queue: 20_000)
+      assert {:ok, :pong} = PortWorker.ping(server)
+      callers = for _ <- 1..20_000, do: spawn(fn -> recommend(server, "silence", timeout: :infinity) end)
+      assert eventually(fn -> match?({:ok, %{in_flight: 64, waiting: 19_936}}, PortWorker.info(server)) end)
+      :ok = :sys.suspend(server)
+      for caller <- callers, do: Process.exit(caller, :kill)
+      assert eventually(fn -> elem(Process.info(server, :message_queue_len), 1) >= 20_000 end)
+      {:reductions, before} = Process.info(server, :reductions)
+      :ok = :sys.resume(server)
+      assert eventually(fn -> empty?(server) end)
+      {:reductions, later} = Process.info(server, :reductions)
+      # Some hundred for each, and not as many as there are callers.
+      assert later - before < 20_000 * 2_000
     end
 
     test "a call larger than the worker takes is not sent" do
@@ -229,6 +289,14 @@ defmodule PortWorker.ConnectionTest do
 
       assert_receive {:EXIT, ^server, %Error{code: :worker_down, message: message}}, 5_000
       assert message == "the worker could not be spawned: :enoent"
+    end
+
+    test "a variable that the node has no bytes for is told" do
+      Process.flag(:trap_exit, true)
+      options = PortWorker.Options.validate!(Fake.options("normal"))
+      {:ok, server} = PortWorker.Connection.start_link(%{options | env: [{"A=B", "1"}]})
+      assert_receive {:EXIT, ^server, %Error{code: :worker_down, message: message}}, 5_000
+      assert message =~ ~r/^the worker could not be spawned: /
     end
 
     test "silence is ended after boot_timeout, and the worker is killed" do
@@ -290,6 +358,24 @@ defmodule PortWorker.ConnectionTest do
       assert reason.message == "the worker was killed by signal 9"
     end
 
+    test "goes on when a process ends normally that was linked to its connection" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      Task.await(Task.async(fn -> Process.link(server) end))
+      assert {:ok, :pong} = PortWorker.ping(server)
+    end
+
+    test "may be stopped while its supervisor stops it" do
+      server = Fake.start("normal")
+      assert {:ok, :pong} = PortWorker.ping(server)
+      call = Task.async(fn -> recommend(server, "late") end)
+      await_in_flight(server, 1)
+      stop = Task.async(fn -> eventually(fn -> draining?(server) end) && PortWorker.stop(server) end)
+      assert stop_supervised(PortWorker) == :ok
+      assert Task.await(stop) == :ok
+      assert {:ok, %{"late" => true}} = Task.await(call)
+    end
+
     test "is started again by its supervisor" do
       name = :"worker_#{System.unique_integer([:positive])}"
       start_supervised!({PortWorker, Fake.options("normal", name: name)})
@@ -319,6 +405,9 @@ defmodule PortWorker.ConnectionTest do
       assert eventually(fn -> not OSProcess.alive?(os_pid) end)
     end
   end
+
+  defp draining?(server),
+    do: Process.info(server, :current_function) != {:current_function, {:gen_server, :loop, 7}}
 
   defp await_in_flight(server, count) do
     assert eventually(fn -> PortWorker.Calls.size(:sys.get_state(server).flow.calls) == count end)

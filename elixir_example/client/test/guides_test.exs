@@ -5,7 +5,7 @@ defmodule PortWorker.GuidesTest do
   import ExUnit.CaptureIO
   import PortWorker.Eventually
 
-  alias PortWorker.{Atoms, Error, Fake, Guide, Lease, Options, Pool, Real, Telemetry}
+  alias PortWorker.{Atoms, Error, Fake, Fleet, Guide, Lease, Options, Pool, Real, Telemetry}
 
   @client Path.expand("..", __DIR__)
   @root Path.expand("../..", @client)
@@ -15,6 +15,9 @@ defmodule PortWorker.GuidesTest do
     PortWorker => @worker_options,
     Pool => @worker_options ++ Map.keys(struct(Pool.Options)),
     Lease => @worker_options ++ Map.keys(struct(Lease.Options)),
+    Fleet =>
+      @worker_options ++
+        Map.keys(struct(Lease.Options)) ++ Map.keys(struct(Fleet.Options)) ++ Map.keys(struct(Fleet.Scaling)),
     Lease.Flame => [:pool],
     Lease.Node => [:nodes, :supervisor]
   }

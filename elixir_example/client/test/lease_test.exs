@@ -54,6 +54,12 @@ defmodule PortWorker.LeaseTest do
     assert {:error, %Error{code: :cancelled}} = Task.await(training)
     assert Process.info(self(), :messages) == {:messages, []}
 
+    # Taken for a worker, by its pid.
+    holder = Process.whereis(lease)
+    assert {:error, %Error{code: :worker_down}} = PortWorker.ping(holder)
+    assert {:error, %Error{code: :worker_down}} = PortWorker.info(holder)
+    assert Process.whereis(lease) == holder
+
     worker = os_pid(lease)
     assert :ok = stop_supervised(lease)
     refute OSProcess.alive?(worker)
@@ -161,6 +167,89 @@ defmodule PortWorker.LeaseTest do
     assert Process.info(self(), :messages) == {:messages, []}
   end
 
+  test "nor does one that takes nothing any more, however much it is sent" do
+    node = start_node()
+    lease = start([node.name], max_queue: 20, lost_after: :infinity)
+    assert Lease.await_ready(lease) == :ok
+    Cluster.suspend(node)
+
+    # More than the way to a node holds, which would suspend whoever sends.
+    many = Enum.map(1..20_000, &"item #{&1}")
+
+    ask = fn number ->
+      {took, {:error, error}} =
+        :timer.tc(fn -> PortWorker.recommend(lease, number, exclude: many, timeout: 300) end)
+
+      {error.code, took}
+    end
+
+    asked = 1..60 |> Enum.map(&Task.async(fn -> ask.(&1) end)) |> Task.await_many(60_000)
+    assert asked |> Enum.map(&elem(&1, 0)) |> Enum.uniq() |> Enum.sort() == [:deadline_exceeded, :overloaded]
+    assert asked |> Enum.map(&elem(&1, 1)) |> Enum.max() < 5_000_000
+
+    Cluster.resume(node)
+    assert eventually(fn -> match?({:ok, %{items: [{1, 1.0}]}}, PortWorker.recommend(lease, 1)) end)
+  end
+
+  test "a worker that can't be heard of is lost: another is placed elsewhere, and that one stops" do
+    nodes = [start_node(), start_node()]
+    lease = start(Enum.map(nodes, & &1.name), lost_after: 400)
+    assert Lease.await_ready(lease) == :ok
+    [frozen, other] = nodes
+    assert where(lease) == frozen.name
+    worker = os_pid(lease)
+    training = start_training(lease)
+    Cluster.suspend(frozen)
+
+    # Without a deadline, yet it is told.
+    assert {:error, %Error{code: :worker_down, retryable?: true}} = Task.await(training, 10_000)
+    assert eventually(fn -> where(lease) == other.name end)
+    assert Lease.await_ready(lease) == :ok
+    assert {:ok, _} = PortWorker.recommend(lease, 1)
+    assert OSProcess.alive?(worker)
+
+    Cluster.resume(frozen)
+    assert eventually(fn -> not OSProcess.alive?(worker) end)
+    assert where(lease) == other.name
+  end
+
+  test "a lease stops in time though its worker can't be heard of, and that one follows" do
+    node = start_node()
+    lease = start([node.name], lost_after: :infinity)
+    assert Lease.await_ready(lease) == :ok
+
+    {worker, %{shutdown: most}} =
+      {os_pid(lease),
+       Lease.child_spec(
+         Fake.options("normal",
+           name: lease,
+           placement: {Lease.Node, nodes: [node.name], supervisor: Cluster.supervisor()}
+         )
+       )}
+
+    Cluster.suspend(node)
+    holder = Process.whereis(lease)
+    monitor = Process.monitor(holder)
+    assert stop_supervised(lease) == :ok
+    # By itself, rather than killed by the supervisor after that time.
+    assert_receive {:DOWN, ^monitor, :process, ^holder, :shutdown}, most
+    assert OSProcess.alive?(worker)
+
+    Cluster.resume(node)
+    assert eventually(fn -> not OSProcess.alive?(worker) end)
+  end
+
+  test "one that answers is not lost, however short the time" do
+    node = start_node()
+    lease = start([node.name], lost_after: 200)
+    assert Lease.await_ready(lease) == :ok
+    {:ok, connection} = Lease.connection(lease)
+    {:ok, proxy} = Lease.worker(lease)
+    :erlang.trace(proxy, true, [:receive])
+    for _ <- 1..10, do: assert_receive({:trace, ^proxy, :receive, {:pong, _tether}}, 5_000)
+    assert Lease.connection(lease) == {:ok, connection}
+  end
+
   test "a mistake that only the other node can see is told by calls, and tried again" do
     node = start_node()
     lease = start([node.name], command: "/no/such/file")
@@ -196,6 +285,12 @@ defmodule PortWorker.LeaseTest do
 
     refuse.([placement: {Lease.Flame, pool: nil}], "expected [pool: name of a FLAME.Pool], got: [pool: nil]")
     refuse.([place_timeout: 0], "expected :place_timeout to be a positive integer (milliseconds), got: 0")
+
+    refuse.(
+      [lost_after: 0],
+      "expected :lost_after to be a positive integer (milliseconds) or :infinity, got: 0"
+    )
+
     refuse.([max_in_flight: 0], "expected :max_in_flight to be a positive integer, got: 0")
     refuse.([colour: :red], ~r/^unknown option :colour/)
     assert_raise ArgumentError, ~r/keyword list/, fn -> Lease.start_link(%{}) end

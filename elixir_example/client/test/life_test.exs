@@ -4,7 +4,14 @@ defmodule PortWorker.LifeTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Backoff, Error, OSProcess, Rude}
+  alias PortWorker.{Backoff, Connection, Error, Greeter, OSProcess, Rude}
+
+  defp temporary_home do
+    home = Path.join(System.tmp_dir!(), "port_worker_#{System.pid()}_#{System.unique_integer([:positive])}")
+    on_exit(fn -> File.rm_rf!(home) end)
+    File.mkdir_p!(home)
+    home
+  end
 
   describe "readiness" do
     test "is awaited, with what the worker says of itself" do
@@ -35,6 +42,29 @@ defmodule PortWorker.LifeTest do
       Process.exit(caller, :kill)
     end
 
+    test "is told to whom a connection greets, though more callers wait for the boot than may" do
+      # It boots when the folder has gone.
+      home = temporary_home()
+      [command: command, args: args] = Rude.options() |> Keyword.take([:command, :args])
+      shell = ~s(while test -d "$0"; do sleep 0.05; done; exec "$@")
+
+      options = [
+        command: "/bin/sh",
+        args: ["-c", shell, home, command | args],
+        max_in_flight: 1,
+        max_queue: 0
+      ]
+
+      server = start_supervised!({PortWorker, options})
+      early = Task.async(fn -> PortWorker.ping(server) end)
+      assert eventually(fn -> match?({:ok, %{waiting: 1}}, PortWorker.info(server)) end)
+      assert {:error, %Error{code: :overloaded}} = PortWorker.await_ready(server)
+      Greeter.start(server, :it_is_ready)
+      File.rm_rf!(home)
+      assert_receive :it_is_ready, 20_000
+      assert Task.await(early) == {:ok, :pong}
+    end
+
     test "of nobody" do
       refute PortWorker.ready?(:nobody_has_this_name)
       assert {:error, %Error{code: :worker_down}} = PortWorker.info(:nobody_has_this_name)
@@ -60,9 +90,7 @@ defmodule PortWorker.LifeTest do
 
     test "that wait boot in the end" do
       name = __MODULE__.Waits
-      home = Path.join(System.tmp_dir!(), "port_worker_#{System.pid()}_#{System.unique_integer([:positive])}")
-      on_exit(fn -> File.rm_rf!(home) end)
-      File.mkdir_p!(home)
+      home = temporary_home()
       # It boots only when the folder has gone: `test ! -d`.
       [command: command, args: args] = Rude.options() |> Keyword.take([:command, :args])
       shell = ~s(test ! -d "$0" && exec "$@")
@@ -85,23 +113,45 @@ defmodule PortWorker.LifeTest do
       Supervisor.stop(supervisor)
     end
 
+    test "of a worker that cannot boot are no more than a supervisor permits by default" do
+      name = __MODULE__.Never
+      spec = PortWorker.child_spec(command: "/bin/sh", args: ["-c", "exit 3"], name: name)
+      %{start: {Connection, :start_link, [%{backoff: lives}]}} = spec
+      {:ok, supervisor} = Supervisor.start_link([spec], strategy: :one_for_one)
+      # Three restarts in five seconds are permitted; the fifth life begins with the fourth.
+      assert eventually(fn -> :atomics.get(lives, 1) == 5 or not Process.alive?(supervisor) end)
+      assert eventually(fn -> match?({:ok, %{phase: :delayed}}, PortWorker.info(name)) end, 10)
+      Supervisor.stop(supervisor)
+    end
+
+    test "wait for a command that is being replaced" do
+      name = __MODULE__.Replaced
+      home = temporary_home()
+      command = Path.join(home, "worker")
+      File.write!(command, ~s(#!/bin/sh\nrm "$0"\n))
+      File.chmod!(command, 0o755)
+      start_supervised!({PortWorker, command: command, name: name, backoff_min: 60_000, backoff_max: 60_000})
+      assert eventually(fn -> match?({:ok, %{phase: :delayed}}, PortWorker.info(name)) end)
+      refute File.exists?(command)
+    end
+
     test "count for one child, until it is well or stopped on purpose" do
-      assert %{start: {PortWorker, :start_link, [one]}} = PortWorker.child_spec(Rude.options())
-      assert %{start: {PortWorker, :start_link, [other]}} = PortWorker.child_spec(Rude.options())
-      assert one[:backoff] != other[:backoff]
+      assert %{start: {Connection, :start_link, [one]}} = PortWorker.child_spec(Rude.options())
+      assert %{start: {Connection, :start_link, [other]}} = PortWorker.child_spec(Rude.options())
+      assert one.backoff != other.backoff
       range = {1_000, 30_000}
-      assert for(_ <- 1..4, do: Backoff.begin_life(one[:backoff], range)) == [0, 0, 1_000, 4_000]
-      assert Backoff.begin_life(other[:backoff], range) == 0
-      assert Backoff.settle(one[:backoff]) == :ok
-      assert Backoff.begin_life(one[:backoff], range) == 0
+      assert for(_ <- 1..4, do: Backoff.begin_life(one.backoff, range)) == [0, 0, 1_000, 5_000]
+      assert Backoff.begin_life(other.backoff, range) == 0
+      assert Backoff.settle(one.backoff) == :ok
+      assert Backoff.begin_life(one.backoff, range) == 0
 
       for _ <- 1..5 do
-        {:ok, server} = PortWorker.start_link(other)
+        {:ok, server} = Connection.start_link(other)
         assert {:ok, :pong} = PortWorker.ping(server)
         assert PortWorker.stop(server) == :ok
       end
 
-      assert Backoff.begin_life(other[:backoff], range) == 0
+      assert Backoff.begin_life(other.backoff, range) == 0
     end
 
     test "of a child whose count is another node's boot at once" do

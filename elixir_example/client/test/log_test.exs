@@ -5,7 +5,7 @@ defmodule PortWorker.LogTest do
   import ExUnit.CaptureLog
   import PortWorker.Eventually
 
-  alias PortWorker.{Error, OSProcess, Rude}
+  alias PortWorker.{Error, OSProcess, Peak, Rude}
 
   describe "the log" do
     test "has the worker's events, with their level and whose they are" do
@@ -25,6 +25,33 @@ defmodule PortWorker.LogTest do
       assert log =~ ~r/\[info\][^\n]*model_activated/
       # A hundred of them within a second are no news.
       assert length(String.split(log, "event=model_activated")) in 2..22
+    end
+
+    test "has an event that comes behind much progress" do
+      log =
+        capture_log(fn ->
+          server = Rude.start()
+          training = PortWorker.retrain_async(server, algorithm: "event")
+
+          assert eventually(fn ->
+                   match?({:ok, %{facts: %{model: %{version: "v1"}}}}, PortWorker.info(server))
+                 end)
+
+          PortWorker.cancel(training)
+          assert {:error, %Error{code: :cancelled}} = PortWorker.await_retrain(training)
+        end)
+
+      assert log =~ "model_activated"
+    end
+
+    test "has no more of an event than can be written quickly" do
+      log =
+        capture_log(fn ->
+          server = Rude.start()
+          assert {:ok, _} = PortWorker.recommend(server, "large event")
+        end)
+
+      assert log =~ ~r/model_activated a term of 20\d\d\d bytes/
     end
 
     test "has what it writes to stderr, if that is asked for" do
@@ -77,6 +104,21 @@ defmodule PortWorker.LogTest do
       assert log =~ ~r/\d+ more lines within a second/
     end
 
+    test "of a worker that writes quicker than it can be read ends it, before it fills the node" do
+      mark = "yes-#{System.unique_integer([:positive])}-#{System.pid()}"
+      server = start_shell("yes #{mark} >&2; read -r _never")
+      monitor = Process.monitor(server)
+      {relay, _monitor} = eventually(fn -> :sys.get_state(server).stderr end)
+      peak = Peak.watch(relay)
+      assert_receive {:DOWN, ^monitor, :process, _pid, %Error{code: :flooded, message: message}}, 30_000
+      assert message =~ ~r/^expected a worker that writes little to stderr, got: \d+ lines/
+      assert Peak.seen(peak).bytes < 256 * 1_048_576
+      refute Process.alive?(relay)
+      assert eventually(fn -> pipes() == [] end)
+      # What the worker had started has nobody to write to, either.
+      assert eventually(fn -> not running?("yes " <> mark) end)
+    end
+
     test "that nobody reads any more ends the worker" do
       server = Rude.start("{}", stderr: :info)
       {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
@@ -88,6 +130,11 @@ defmodule PortWorker.LogTest do
       assert_receive {:DOWN, ^monitor, :process, _pid, %Error{code: :worker_down, message: message}}, 5_000
       assert message == "the worker's stderr cannot be read: :killed"
       refute OSProcess.alive?(os_pid)
+    end
+
+    defp running?(command) do
+      {processes, 0} = System.cmd("ps", ["-A", "-o", "args="])
+      command in String.split(processes, "\n")
     end
 
     defp start_shell(shell) do

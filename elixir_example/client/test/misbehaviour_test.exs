@@ -5,7 +5,7 @@ defmodule PortWorker.MisbehaviourTest do
 
   import PortWorker.Eventually
 
-  alias PortWorker.{Error, OSProcess, Peak, Rude}
+  alias PortWorker.{Calls, Error, Flow, Liveness, Options, OSProcess, Peak, Rude}
 
   @moduletag timeout: 120_000
 
@@ -127,6 +127,11 @@ defmodule PortWorker.MisbehaviourTest do
       assert_ends(server, [:worker_hung], &recommend(&1, "hang", timeout: :infinity))
     end
 
+    test "since its output is closed is killed" do
+      server = Rude.start("{}", hang_after: 300)
+      assert_ends(server, [:worker_hung], &recommend(&1, "shut out", timeout: :infinity))
+    end
+
     test "with its pipe full is killed; nobody waits past the timeout, and the queue is bounded" do
       server = Rude.start("{}", hang_after: 1_000, max_in_flight: 1_000, max_queue: 20)
       {:ok, %{os_pid: os_pid}} = PortWorker.await_ready(server)
@@ -156,7 +161,19 @@ defmodule PortWorker.MisbehaviourTest do
     test "is left alone where it may" do
       server = Rude.start("{}", hang_after: :infinity)
       assert {:ok, :pong} = PortWorker.ping(server)
-      assert :sys.get_state(server).liveness.timer == nil
+      send(server, :probe)
+      # It was not pinged: the next id is that of the next call.
+      assert %{liveness: %{id: nil}, flow: %{calls: %{next_id: 1}}} = :sys.get_state(server)
+    end
+
+    test "for ever does not keep the credits of calls that were given up" do
+      now = System.monotonic_time(:millisecond)
+      calls = %Calls{given_up: %{0 => now - 31_000, 1 => now}}
+      flow = %{Flow.new(self(), Options.validate!(command: "/bin/sh")) | calls: calls}
+      {liveness, flow} = :infinity |> Liveness.new() |> Liveness.probe(flow)
+      assert Flow.info(flow).in_flight == 1
+      # It will look again.
+      assert Process.cancel_timer(liveness.timer) in 1..15_000
     end
 
     test "for less than hang_after goes on" do
@@ -232,6 +249,21 @@ defmodule PortWorker.MisbehaviourTest do
       test "#{name}" do
         assert_ends(Rude.start(), [:worker_down], &recommend(&1, unquote(user)))
       end
+    end
+
+    test "that is none: it has closed its input, and is found so by what is written next" do
+      deed = fn server ->
+        shut = Task.async(fn -> recommend(server, "shut in", timeout: :infinity) end)
+        await_in_flight(server, 4)
+        # What is written before the worker has come to it is lost with it.
+        assert eventually(fn ->
+                 match?({:error, %Error{code: :worker_down}}, PortWorker.ping(server, timeout: 20))
+               end)
+
+        Task.await(shut)
+      end
+
+      assert_ends(Rude.start(), [:worker_down], deed)
     end
 
     test "within a training" do

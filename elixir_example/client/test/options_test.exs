@@ -15,8 +15,13 @@ defmodule PortWorker.OptionsTest do
       ~r/^expected :command to be the path of an executable .*"\/no\/such\/file"$/
     )
 
-    refuse([args: "--home"], ~s(expected :args to be a list of strings, got: "--home"))
-    refuse([env: [A: 1]], ~r/^expected :env to be a map or list of names to strings/)
+    refuse([args: "--home"], ~s(expected :args to be a list of strings without NUL, got: "--home"))
+    refuse([args: ["a\0b"]], ~r/^expected :args to be a list of strings without NUL/)
+
+    for env <- [[A: 1], %{"" => "1"}, %{"A=B" => "1"}, %{"A" => "\0"}, %{"A" => <<255>>}],
+        do: refuse([env: env], ~r/^expected :env to be a map or list of names to strings/)
+
+    refuse([backoff: make_ref()], ~r/^unknown option :backoff/)
     refuse([cd: "/no/such/folder"], ~r/^expected :cd to be a folder that exists/)
     refuse([name: "text"], ~r/^expected :name to be an atom/)
     refuse([max_in_flight: 1.5], "expected :max_in_flight to be a positive integer, got: 1.5")

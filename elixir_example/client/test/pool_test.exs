@@ -231,6 +231,13 @@ defmodule PortWorker.PoolTest do
     assert in_flight(pool) == [0, 0]
   end
 
+  test "draining sends a caller that traps exits no message" do
+    pool = start_ready()
+    Process.flag(:trap_exit, true)
+    assert {:ok, %{completed: 0}} = PortWorker.drain(pool)
+    assert Process.info(self(), :messages) == {:messages, []}
+  end
+
   test "what is not in time is told: a worker that does not boot, and a pool that has ended" do
     name = :"pool_#{System.unique_integer([:positive])}"
     start_supervised!({Pool, Fake.options("silent_at_boot", name: name, workers: 2)})
@@ -260,6 +267,10 @@ defmodule PortWorker.PoolTest do
     assert {:error, %Error{code: :worker_down, message: message}} = PortWorker.ping(Process.whereis(pool))
     assert message =~ "is called by its name, on its own node"
     PortWorker.cancel(Process.whereis(pool), make_ref())
+    keeper = Process.whereis(pool)
+    assert {:error, %Error{code: :worker_down}} = PortWorker.info(keeper)
+    refute PortWorker.ready?(keeper)
+    assert Process.whereis(pool) == keeper
     assert {:ok, :pong} = PortWorker.ping(pool)
   end
 end

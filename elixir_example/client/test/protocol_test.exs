@@ -59,6 +59,24 @@ defmodule PortWorker.ProtocolTest do
     end
   end
 
+  test "what a worker says is shown in little time, however large" do
+    digits = :binary.copy(<<255>>, 20_000)
+
+    for frame <- [
+          <<131, 111, 20_000::32, 0, digits::binary>>,
+          <<131, 104, 2, 97, 1, 111, 20_000::32, 0, digits::binary>>
+        ] do
+      assert {:error, %{code: :malformed_frame, message: message}} = Protocol.decode(frame)
+      assert message =~ ~r/^expected a message of the protocol from the worker, got: a term of 2\d{4} bytes$/
+    end
+
+    assert {:error, %{message: message}} = Protocol.decode(String.duplicate("text", 10_000))
+    assert byte_size(message) < 300
+    # A struct is what a worker makes it, and its own way to be shown may do anything.
+    assert {:error, %{message: message}} = decode({:ok, %{__struct__: Range, first: 1, last: 2}})
+    assert message =~ "__struct__: Range"
+  end
+
   test "a hello must be of this version and complete" do
     hello = %{protocol: 1, os_pid: 1, limits: %{max_in_flight: 1, max_frame_bytes: 1}}
 
@@ -80,7 +98,9 @@ defmodule PortWorker.ProtocolTest do
       %{a: 1},
       :atom,
       [[:x]],
-      1..2
+      1..2,
+      nested(63),
+      Map.new(1..1_025, &{"#{&1}", &1})
     ]
 
     for value <- unfit do
@@ -90,6 +110,21 @@ defmodule PortWorker.ProtocolTest do
       assert message =~ ":exclude"
     end
   end
+
+  test "arguments have names that are atoms" do
+    assert {:error, %{code: :invalid_argument, message: message}} =
+             Protocol.encode_call(1, :feedback, %{:item => 1, {"user"} => 2}, 10)
+
+    assert message == ~s(expected the name of each argument to be an atom, got: {"user"})
+  end
+
+  test "arguments as deep and as wide as a worker takes are encoded" do
+    for value <- [nested(62), Map.new(1..1_024, &{"#{&1}", &1}), [%{}, {}, []]],
+        do: assert({:ok, _frame} = Protocol.encode_call(1, :recommend, %{exclude: value}, 10))
+  end
+
+  # Lists around a number; an empty one is no level of its own.
+  defp nested(levels), do: Enum.reduce(1..levels, 1, fn _level, inner -> [inner] end)
 
   test "arguments of more terms than a frame may have are refused; columns are few" do
     # The call, its five elements, and the key and the list of the map.

@@ -3,7 +3,7 @@ defmodule PortWorker.TelemetryTest do
 
   import ExUnit.CaptureLog
 
-  alias PortWorker.{Error, Rude, Telemetry}
+  alias PortWorker.{Cluster, Error, Fake, Fleet, Lease, Rude, Telemetry}
 
   setup do
     # As an application that depends on the library would have it.
@@ -87,6 +87,43 @@ defmodule PortWorker.TelemetryTest do
     assert {:ok, _} = Task.await(waiting)
     assert_received {:queue, :sent, %{duration: duration}, %{server: ^server, op: :recommend}, ^server}
     assert duration > 0
+  end
+
+  test "a fleet tells its load and its size, and each lease where it has a worker, and that it has lost it" do
+    :ok = Cluster.start()
+    Telemetry.attach_default_logger()
+    on_exit(&Telemetry.detach_default_logger/0)
+    node = Cluster.start_node(1)
+    fleet = __MODULE__.Fleet
+    placement = {Lease.Node, nodes: [node.name], supervisor: Cluster.supervisor()}
+
+    log =
+      capture_log(fn ->
+        start_supervised!({Fleet, Fake.options("normal", name: fleet, max: 1, placement: placement)})
+        assert Fleet.await_ready(fleet) == :ok
+        assert_receive {:lease, :ready, %{duration: placed}, about, _}, 5_000
+        assert about == %{server: __MODULE__.Fleet.Lease1, fleet: fleet, node: node.name} and placed > 0
+      end)
+
+    assert log =~ "#{inspect(fleet)} goes from 0 to 1 leases, at 0% utilisation"
+    assert log =~ "Lease1 has a worker on #{node.name} after"
+    assert_received {:fleet, :scaled, %{leases: 1, change: 1, utilisation: +0.0}, %{server: ^fleet}, scaler}
+
+    call = Task.async(fn -> PortWorker.recommend(fleet, "silence", timeout: :infinity) end)
+
+    assert_receive {:fleet, :load, %{leases: 1, ready: 1, in_flight: 1, utilisation: used}, %{server: ^fleet},
+                    ^scaler}
+                   when used > 0 and used <= 1 / 64,
+                   5_000
+
+    Cluster.kill(node)
+    assert {:error, %Error{code: :worker_down}} = Task.await(call)
+
+    assert_receive {:lease, :down, %{duration: _}, %{server: __MODULE__.Fleet.Lease1, reason: :noconnection},
+                    _},
+                   5_000
+
+    stop_supervised!(fleet)
   end
 
   test "the default logger tells of boots and ends" do

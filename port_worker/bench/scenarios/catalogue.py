@@ -34,7 +34,7 @@ class Entry:
 
     `defaults` where they differ from DEFAULTS, and of the options that it alone has; `short`: those in `all` that make
     it shorter. `judged`: whether the default --slo apply (not where faults are made on purpose); `closed`: whether it
-    can be a closed loop; `elixir`: whether another driver than Python's can run it.
+    can be a closed loop; `elixir` and `http`: whether those drivers can run it.
     """
 
     about: str
@@ -43,21 +43,24 @@ class Entry:
     judged: bool = True
     closed: bool = False
     elixir: bool = False
+    http: bool = False
 
 
 SCENARIOS: Mapping[str, Entry] = {
-    "steady": Entry("one rate for a while", closed=True, elixir=True),
+    "steady": Entry("one rate for a while", closed=True, elixir=True, http=True),
     "ramp": Entry(
         "steps of --duration seconds from --rate on, each half as high again, until --slo is breached or the worker "
         "does not keep up; then bisected to the knee, within --precision, which has to hold for four times as long",
         {"rate": 500.0, "duration": 5.0, "warmup": 1.0, "precision": 0.05},
         {"duration": 3.0, "precision": 0.1},
         elixir=True,
+        http=True,
     ),
     "burst": Entry(
         "calm, --times as many calls for a quarter of --duration, calm; how soon it is calm again",
         {"duration": 20.0, "times": 5.0},
         elixir=True,
+        http=True,
     ),
     "retrain": Entry(
         "trains --retrain beside the load; half of --duration passes before, half after; p99 during at most twice that "
@@ -79,7 +82,7 @@ SCENARIOS: Mapping[str, Entry] = {
         "a malformed frame for each --garbage of the good ones: good calls are answered, the others refused by name",
         {"duration": 10.0, "garbage": 0.2},
     ),
-    "soak": Entry("long: the slope of its memory", {"duration": 1800.0}, {"duration": 20.0}, closed=True),
+    "soak": Entry("long: the slope of its memory", {"duration": 1800.0}, {"duration": 20.0}, closed=True, http=True),
     "boot": Entry(
         "--count spawns, one after the other: time to the hello and to the first answer",
         {"count": 20},

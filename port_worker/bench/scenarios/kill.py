@@ -17,6 +17,7 @@ from port_worker.bench.plan import Plan, steady_stages
 from port_worker.bench.recording import NO_ANSWER
 from port_worker.bench.scenarios.bench import Bench, Found
 from port_worker.bench.stages import NEVER, NS
+from port_worker.bench.wire import Answer
 
 _RECOVERY_MS = 1000.0
 _LATEST = 0.6
@@ -92,9 +93,9 @@ class Killing(Incident):
         """As `Incident`."""
         return any(kill.lost is not None and kill.recovered_ns is None for kill in self.kills)
 
-    def answered(self, _run: Running, worker: int, now_ns: int) -> None:
+    def answered(self, _run: Running, worker: int, answer: Answer, now_ns: int) -> None:
         """As `Incident`: only answers since the loss are of the next worker."""
-        for kill in self.kills:
+        for kill in self.kills if answer.code is None else ():
             if kill.worker == worker and kill.lost is not None and kill.recovered_ns is None:
                 kill.recovered_ns = now_ns
 

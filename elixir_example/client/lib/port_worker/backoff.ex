@@ -8,8 +8,9 @@ defmodule PortWorker.Backoff do
   # `PortWorker.child_spec/1` puts into the child's specification, which a supervisor keeps as long as the child.
   #
   # The first life and the second boot at once, so that a worker that was killed is back as soon as it can be. The third
-  # waits `min`, and each one after it four times as long, up to `max`. With a second for `min` no more than three lives
-  # in a row begin within five seconds, which is what supervisors permit unless they are told otherwise.
+  # waits `min`, and each one after it five times as long, up to `max`. With a second for `min` the third and the fourth
+  # wait for six together, so no more than three restarts come within five seconds, which is what supervisors permit
+  # unless they are told otherwise. (They count whole seconds, so five and a bit would be within five.)
 
   @lives 1
 
@@ -39,12 +40,12 @@ defmodule PortWorker.Backoff do
   The wait before life number `life` of a row.
 
       iex> for life <- 1..7, do: PortWorker.Backoff.delay(life, {1_000, 30_000})
-      [0, 0, 1_000, 4_000, 16_000, 30_000, 30_000]
+      [0, 0, 1_000, 5_000, 25_000, 30_000, 30_000]
   """
   @spec delay(pos_integer(), {non_neg_integer(), non_neg_integer()}) :: non_neg_integer()
   def delay(life, _range) when life <= 2, do: 0
-  # Past 4^10 every range is at its end.
-  def delay(life, {min, max}), do: min(max, min * 4 ** min(life - 3, 10))
+  # Past 5^10 every range is at its end.
+  def delay(life, {min, max}), do: min(max, min * 5 ** min(life - 3, 10))
 
   defp add(count) do
     :atomics.add_get(count, @lives, 1)

@@ -102,12 +102,18 @@ defmodule PortWorker.Call do
   defp await(server, reply_to, call, expires_at) do
     receive do
       {^reply_to, :progress, frame} ->
-        with {:error, error} <- progress(frame, call.on_progress) do
-          report_malformed(server, frame)
-          forget(reply_to)
-          {:error, error}
-        else
-          _done -> await(server, reply_to, call, expires_at)
+        case {progress(frame, call.on_progress), left(expires_at)} do
+          {{:error, error}, _left} ->
+            report_malformed(server, frame)
+            forget(reply_to)
+            {:error, error}
+
+          # Where there is more of it whenever this looks, `after` is never reached.
+          {_reported, 0} ->
+            give_up(server, reply_to, call)
+
+          {_reported, _left} ->
+            await(server, reply_to, call, expires_at)
         end
 
       {^reply_to, :answer, answer} ->
@@ -151,7 +157,7 @@ defmodule PortWorker.Call do
   defp down, do: {:error, Error.new(:worker_down, "the worker's connection ended before it answered")}
 
   defp give_up(server, reply_to, call) do
-    GenServer.cast(server, {:cancel, call.key || reply_to})
+    GenServer.cast(server, {:give_up, call.key || reply_to})
     forget(reply_to)
     {:error, Error.new(:deadline_exceeded, too_late(call), %{"timeout" => call.timeout})}
   end

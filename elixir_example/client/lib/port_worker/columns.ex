@@ -29,7 +29,7 @@ defmodule PortWorker.Columns do
   def to_list({:uuid, binary}), do: for(<<raw::binary-16 <- binary>>, do: uuid_text(raw))
 
   @doc """
-  The column of these ids: of integers, or of UUIDs in lower case with dashes. Other ids stay the list that they are.
+  The column of these ids: of 64-bit integers, or of UUIDs in lower case with dashes. Other ids stay the list that they are.
 
       iex> PortWorker.Columns.from_ids([7, -1])
       {:int64, <<7, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255>>}
@@ -40,12 +40,15 @@ defmodule PortWorker.Columns do
       iex> PortWorker.Columns.from_ids(["ada", "00112233-4455-6677-8899-aabbccddeeff"])
       ["ada", "00112233-4455-6677-8899-aabbccddeeff"]
 
+      iex> PortWorker.Columns.from_ids([7, Integer.pow(2, 63)])
+      [7, 9223372036854775808]
+
   A frame holds some 30,000 ids in a list, and 100,000 users or interactions in columns.
   """
   @spec from_ids([PortWorker.id()]) :: PortWorker.ids()
   def from_ids(ids) when is_list(ids) do
     cond do
-      Enum.all?(ids, &is_integer/1) -> {:int64, for(id <- ids, into: "", do: <<id::signed-little-64>>)}
+      Enum.all?(ids, &int64?/1) -> {:int64, for(id <- ids, into: "", do: <<id::signed-little-64>>)}
       Enum.all?(ids, &uuid?/1) -> {:uuid, for(id <- ids, into: "", do: uuid_raw(id))}
       true -> ids
     end
@@ -111,6 +114,9 @@ defmodule PortWorker.Columns do
     <<a::binary-8, b::binary-4, c::binary-4, d::binary-4, e::binary>> = Base.encode16(raw, case: :lower)
     <<a::binary, ?-, b::binary, ?-, c::binary, ?-, d::binary, ?-, e::binary>>
   end
+
+  # What is larger would be cut to another's id.
+  defp int64?(id), do: is_integer(id) and id in -0x8000_0000_0000_0000..0x7FFF_FFFF_FFFF_FFFF
 
   defp uuid?(id), do: is_binary(id) and uuid_raw(id) != nil and uuid_text(uuid_raw(id)) == id
 

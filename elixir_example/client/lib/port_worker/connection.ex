@@ -29,6 +29,8 @@ defmodule PortWorker.Connection do
   @settle_ms 5_000
   # The protocol's own limit, which holds for the hello, that tells the worker's.
   @max_frame_bytes 16_777_216
+  # How much of a worker's message is logged.
+  @logged_characters 1_000
 
   @derive {Inspect, only: [:server, :os_pid, :phase]}
   defstruct [
@@ -59,6 +61,7 @@ defmodule PortWorker.Connection do
     Process.flag(:trap_exit, true)
     # What callers and the worker say at once is not copied by each collection of garbage.
     Process.flag(:message_queue_data, :off_heap)
+    never_wait_for_nodes()
     :ok = Atoms.load()
     server = options.name || self()
     Logger.metadata(port_worker: server)
@@ -102,6 +105,7 @@ defmodule PortWorker.Connection do
     do: {:noreply, %{state | flow: Flow.call(state.flow, owner, entry)}}
 
   def handle_cast({:cancel, key}, state), do: {:noreply, %{state | flow: Flow.cancel(state.flow, key)}}
+  def handle_cast({:give_up, key}, state), do: {:noreply, %{state | flow: Flow.give_up(state.flow, key)}}
 
   # A caller found that its answer cannot be read.
   def handle_cast({:malformed, frame}, state) do
@@ -119,12 +123,20 @@ defmodule PortWorker.Connection do
     end
   end
 
-  def handle_info({port, {:exit_status, status}}, %{port: port} = state), do: worker_gone(state, status)
+  def handle_info({port, {:exit_status, status}}, %{port: port} = state) do
+    if state.guard, do: OSProcess.release(state.guard)
+    worker_gone(%{state | guard: nil}, status)
+  end
+
+  # The pipe broke. The worker has most likely ended, but it may just have closed its input: the guard sees to it.
   def handle_info({:EXIT, port, _reason}, %{port: port} = state), do: worker_gone(state, nil)
 
-  # A linked process other than the Port, and not the parent: GenServer itself handles that one.
-  def handle_info({:EXIT, pid, reason}, state) when is_pid(pid), do: {:stop, reason, state}
-  def handle_info({:EXIT, _port, _reason}, state), do: {:noreply, state}
+  # A linked process other than the Port, and not the parent: GenServer itself handles that one. As for any process, a
+  # normal end is no reason to end.
+  def handle_info({:EXIT, pid, reason}, state) when is_pid(pid) and reason != :normal,
+    do: {:stop, reason, state}
+
+  def handle_info({:EXIT, _port_or_pid, _reason}, state), do: {:noreply, state}
 
   def handle_info({{:owner, id}, _monitor, :process, _pid, _reason}, state),
     do: {:noreply, %{state | flow: Flow.owner_gone(state.flow, id)}}
@@ -138,6 +150,13 @@ defmodule PortWorker.Connection do
   # A worker may close its stderr. Where nobody reads it any more, the worker would wait for ever to write.
   def handle_info({:DOWN, monitor, :process, _pid, :normal}, %{stderr: {_, monitor}} = state),
     do: {:noreply, %{state | stderr: nil}}
+
+  def handle_info({:DOWN, monitor, :process, _pid, {:flooded, lines}}, %{stderr: {_, monitor}} = state) do
+    message =
+      "expected a worker that writes little to stderr, got: #{lines} lines quicker than they can be read"
+
+    fail(state, Error.new(:flooded, message))
+  end
 
   def handle_info({:DOWN, monitor, :process, _pid, reason}, %{stderr: {_, monitor}} = state),
     do: fail(state, Error.new(:worker_down, "the worker's stderr cannot be read: #{inspect(reason)}"))
@@ -171,6 +190,15 @@ defmodule PortWorker.Connection do
     Telemetry.worker_down(state.server, state.os_pid, state.since, reason)
   end
 
+  # What a caller's node does not take for now is kept for it, rather than to hold up everybody else. Before OTP 25.3 there
+  # is no such flag: a node that does not take the megabytes it asked for then holds them up until it is found to be gone.
+  @dialyzer {:nowarn_function, never_wait_for_nodes: 0}
+  defp never_wait_for_nodes do
+    :erlang.process_flag(:async_dist, true)
+  rescue
+    ArgumentError -> false
+  end
+
   # The boot
 
   defp boot(%{options: options} = state) do
@@ -190,9 +218,13 @@ defmodule PortWorker.Connection do
     guard = if os_pid, do: OSProcess.guard(os_pid, state.options.kill_after)
     {:noreply, %{state | port: port, os_pid: os_pid, guard: guard}}
   rescue
-    error in ErlangError ->
-      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{inspect(error.original)}"))
+    error in [ErlangError, ArgumentError] ->
+      fail(state, Error.new(:worker_down, "the worker could not be spawned: #{reason(error)}"))
   end
+
+  defp reason(%ErlangError{original: reason}), do: inspect(reason)
+  # A variable that the node's own encoding of names has no bytes for, for instance.
+  defp reason(%ArgumentError{} = error), do: Exception.message(error)
 
   defp ready(state, %{limits: limits} = hello) do
     Stderr.release(state.stderr)
@@ -241,8 +273,8 @@ defmodule PortWorker.Connection do
 
   defp receive_message({:error, nil, error}, frame, state) do
     with {:ok, state} <- in_flow(state, &Flow.unasked(&1, frame)) do
-      log(state, :error, "the worker could not read a frame: #{error.code}: #{error.message}", [])
-      {:ok, state}
+      message = String.slice(error.message, 0, @logged_characters)
+      {:ok, log(state, :error, [], fn -> "the worker could not read a frame: #{error.code}: #{message}" end)}
     end
   end
 
@@ -261,7 +293,8 @@ defmodule PortWorker.Connection do
   end
 
   defp event(state, kind, facts) do
-    log(state, level(kind), "worker #{state.os_pid}: #{kind} #{inspect(facts)}", event: kind)
+    text = fn -> "worker #{state.os_pid}: #{kind} #{Protocol.show(facts, 50)}" end
+    state = log(state, level(kind), [event: kind], text)
     if kind == :model_activated, do: activated(state, facts), else: state
   end
 
@@ -274,22 +307,25 @@ defmodule PortWorker.Connection do
   defp level(kind) when kind in [:model_activated, :draining], do: :info
   defp level(_later_kind), do: :debug
 
-  defp log(state, level, message, metadata),
-    do: if(Flood.few?(state.flow.flood), do: Logger.log(level, message, metadata))
+  # A handler of logs can be slow, and this process is everybody's.
+  defp log(%{flow: flow} = state, level, metadata, text) do
+    if Flood.log?(flow.flood) do
+      Logger.log(level, text, metadata)
+      %{state | flow: %{flow | flood: Flood.logged(flow.flood)}}
+    else
+      state
+    end
+  end
 
   # The end
 
   defp worker_gone(state, status) do
-    if state.guard, do: OSProcess.release(state.guard)
     details = if status, do: %{"exit_status" => status}, else: %{}
-
-    fail(
-      %{state | port: nil, guard: nil},
-      Error.new(:worker_down, "the worker #{died(state, status)}", details)
-    )
+    fail(%{state | port: nil}, Error.new(:worker_down, "the worker #{died(state, status)}", details))
   end
 
-  defp died(%{phase: :booting}, status), do: "exited before it said hello, with status #{inspect(status)}"
+  defp died(%{phase: :booting}, nil), do: "exited before it said hello"
+  defp died(%{phase: :booting}, status), do: "exited before it said hello, with status #{status}"
   defp died(_state, status) when status in [nil, 0], do: "exited"
   defp died(_state, status) when status > 128, do: "was killed by signal #{status - 128}"
   defp died(_state, status), do: "exited with status #{status}"
@@ -320,6 +356,7 @@ defmodule PortWorker.Connection do
         {{:owner, _}, _, _, _, _} = message -> message |> handle_info(state) |> await_idle_unless_over()
         :retry -> :retry |> handle_info(state) |> await_idle_unless_over()
         {:"$gen_cast", {:cancel, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
+        {:"$gen_cast", {:give_up, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
         {:"$gen_cast", {:malformed, _} = cast} -> cast |> handle_cast(state) |> await_idle_unless_over()
       end
     end
@@ -328,11 +365,9 @@ defmodule PortWorker.Connection do
   defp await_idle_unless_over({:noreply, state}), do: await_idle(state)
   defp await_idle_unless_over({:stop, _error, state}), do: state
 
-  defp close(%{port: nil}, _grace), do: :ok
-
+  # Even where the Port had closed by itself the process has to go.
   defp close(state, grace) do
-    Pipe.close(state.port)
-    # Even where the Port had closed by itself the process has to go.
+    if state.port, do: Pipe.close(state.port)
     if state.guard, do: OSProcess.reap(state.guard, grace), else: :ok
   end
 end

@@ -23,7 +23,7 @@ defmodule PortWorker.Error do
   | `:cancelled` | `PortWorker.cancel/2` was called, or the process that a training belongs to has ended | no |
   | `:progress_failed` | the progress function of `PortWorker.retrain_async/2` raised; the training was cancelled | no |
   | `:frame_too_large` | the call is larger than the worker accepts | no |
-  | `:invalid_argument` | an argument is of a type that the wire cannot carry | no |
+  | `:invalid_argument` | an argument is of a type that the wire cannot carry, or the `:ref` is another call's | no |
   """
 
   @enforce_keys [:code, :message]

@@ -6,17 +6,26 @@ defmodule PortWorker.Flood do
 
   @window_ms 1_000
   @frames 5_000
-  @logged 20
+  @logs 20
   @many 500
   @bytes 64 * 1_048_576
 
-  defstruct since: 0, frames: 0, bytes: 0
+  defstruct since: 0, frames: 0, bytes: 0, logs: 0
 
-  @type t :: %__MODULE__{since: integer(), frames: non_neg_integer(), bytes: non_neg_integer()}
+  @type t :: %__MODULE__{
+          since: integer(),
+          frames: non_neg_integer(),
+          bytes: non_neg_integer(),
+          logs: non_neg_integer()
+        }
 
-  @doc "Whether there are so few within the second that each may be logged: a handler of logs can be slow."
-  @spec few?(t()) :: boolean()
-  def few?(flood), do: flood.frames <= @logged
+  @doc "Whether so few were logged within the second that one more may be."
+  @spec log?(t()) :: boolean()
+  def log?(flood), do: flood.logs < @logs
+
+  @doc "Counts one that was logged."
+  @spec logged(t()) :: t()
+  def logged(flood), do: %{flood | logs: flood.logs + 1}
 
   @doc "Whether there are so many within the second that a long queue of messages is their fault."
   @spec many?(t()) :: boolean()

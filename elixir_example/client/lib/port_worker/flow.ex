@@ -95,6 +95,7 @@ defmodule PortWorker.Flow do
 
     cond do
       entry.key in flow.cancelled -> refuse_cancelled(flow, entry)
+      Calls.id_by_key(flow.calls, entry.key) != nil -> refuse_key(flow, entry)
       sendable?(flow) -> send_new(flow, owner, entry)
       room?(flow) -> wait(flow, owner, entry)
       true -> refuse(flow, entry)
@@ -109,6 +110,10 @@ defmodule PortWorker.Flow do
       id -> give_up(flow, id, cancelled())
     end
   end
+
+  @doc "Gives up the call that has this key, for its own caller, who has no answer to wait for any more."
+  @spec give_up(t(), reference()) :: t()
+  def give_up(flow, key), do: give_up(flow, Calls.id_by_key(flow.calls, key), cancelled())
 
   @doc "Gives up the call of this id: whoever it belongs to has ended."
   @spec owner_gone(t(), Calls.id()) :: t()
@@ -143,6 +148,13 @@ defmodule PortWorker.Flow do
   defp refuse_cancelled(flow, entry) do
     answer(entry.reply_to, {:error, cancelled()})
     %{flow | cancelled: List.delete(flow.cancelled, entry.key)}
+  end
+
+  # Two of one key could not be told apart when one is given up.
+  defp refuse_key(flow, entry) do
+    message = "expected :ref to be of one call, got: that of another one that has no answer yet"
+    answer(entry.reply_to, {:error, Error.new(:invalid_argument, message)})
+    flow
   end
 
   defp sendable?(flow) do
@@ -360,8 +372,10 @@ defmodule PortWorker.Flow do
       else: Protocol.malformed("an answer to a call that was made", message)
   end
 
+  # Without `:flush`, which looks through all that waits in the mailbox: of a call that is over, an owner's death is
+  # nobody's.
   defp release(entry, result) do
-    Process.demonitor(entry.monitor, [:flush])
+    Process.demonitor(entry.monitor)
     answer(entry.reply_to, result)
   end
 

@@ -15,19 +15,21 @@ defmodule PortWorker.Lease do
       {:ok, %{items: items}} = PortWorker.recommend(MyApp.Recommender, user_id)
 
   One process has a worker placed on a runner of [FLAME](https://hexdocs.pm/flame) (`PortWorker.Lease.Flame`) or on another
-  node (`PortWorker.Lease.Node`). The functions of `PortWorker` take the lease's name where they take a worker's, and call the
-  worker's connection over there directly. Nobody but the lease has to do with FLAME, whose callers die with a runner that
-  they use.
+  node (`PortWorker.Lease.Node`). The functions of `PortWorker` take the lease's name where they take a worker's; a process
+  of this node passes calls on to the worker's connection over there, which answers the callers directly. Nobody but the
+  lease has to do with FLAME, whose callers die with a runner that they use.
 
   ## When the other node dies
 
   Calls in flight are answered `:worker_down`, retryable, as soon as this node knows. The lease has a worker placed anew at
   once, or after a back-off where one can't be placed or doesn't come up. Meanwhile calls are answered `:worker_down` without
   delay, so that a caller can do without; once a worker is placed, calls wait for it to boot, as far as their timeout goes.
-  A node that can't be heard of, but was not seen to die, makes a call `:deadline_exceeded` at most a tenth of a second after
-  its timeout; when it counts as dead is `net_ticktime`'s to say (`:kernel`; a minute).
+  A node that can't be heard of, but was not seen to die, costs a call its timeout, and no more: what the way there has no
+  room for waits on this node, `:max_queue` calls at most, and then is `:overloaded`. After `:lost_after` the worker counts
+  as lost, which is as if it had died; it is stopped as soon as it can be heard of. (The node itself counts as dead when
+  `net_ticktime` of `:kernel` says so, which is a minute.)
 
-  When this node or the lease dies, the worker over there stops.
+  When this node or the lease dies, the worker over there stops. For several workers behind one name see `PortWorker.Fleet`.
 
   `global` may disconnect healthy nodes when one dies: FLAME's runners want
   `-kernel prevent_overlapping_partitions false` in `rel/vm.args.eex`.
@@ -44,6 +46,8 @@ defmodule PortWorker.Lease do
     * `:name` - an atom by which it is called
     * `:placement` - a `PortWorker.Lease.Placement` with its options
     * `:place_timeout` - milliseconds that placing may take, the boot of a runner among it (60,000)
+    * `:lost_after` - milliseconds for which the other node may say nothing before its worker counts as lost, or
+      `:infinity` (5,000). It is pinged four times as often
     * `:backoff_min`, `:backoff_max` - milliseconds before it is tried again after a failure, twice as many each time
       (100 to 5,000)
 
@@ -75,14 +79,16 @@ defmodule PortWorker.Lease do
 
   @doc "The process on the other node that has the worker, as it was placed last. Asks no process."
   @spec connection(atom()) :: {:ok, pid()} | {:error, Error.t()}
-  def connection(lease), do: lease |> Route.fetch!(__MODULE__) |> Holder.connection()
+  def connection(lease) do
+    with {:ok, placed} <- lease |> Route.fetch!(__MODULE__) |> Holder.placed(), do: {:ok, placed.connection}
+  end
 
   # Calls: see PortWorker.Route.
 
   @doc false
   @impl Route
   def run(name, call) do
-    with {:ok, connection} <- Holder.connection(name), do: Call.run(connection, call)
+    with {:ok, proxy} <- worker(name), do: Call.run(proxy, call)
   end
 
   @doc false
@@ -91,12 +97,14 @@ defmodule PortWorker.Lease do
 
   @doc false
   @impl Route
-  def worker(name), do: Holder.connection(name)
+  def worker(name) do
+    with {:ok, placed} <- Holder.placed(name), do: {:ok, placed.proxy}
+  end
 
   @doc false
   @impl Route
   def cancel(name, ref) do
-    with {:ok, connection} <- Holder.connection(name), do: PortWorker.cancel(connection, ref)
+    with {:ok, proxy} <- worker(name), do: PortWorker.cancel(proxy, ref)
     :ok
   end
 

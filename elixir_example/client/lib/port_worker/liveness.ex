@@ -5,8 +5,13 @@ defmodule PortWorker.Liveness do
   #
   #     quiet --hang_after / 2--> asked --answer--> quiet
   #                                    \--hang_after--> hung
+  #
+  # One that may hang for ever is not pinged. Credits of calls that it never ends are freed all the same.
 
   alias PortWorker.{Error, Flow}
+
+  # How long a worker that may hang for ever has to end a call that was given up.
+  @forget_ms 30_000
 
   @enforce_keys [:hang_after]
   defstruct @enforce_keys ++ [:id, :timer]
@@ -18,20 +23,27 @@ defmodule PortWorker.Liveness do
 
   @doc "Has the calling process be sent `:probe` when the worker is to be pinged."
   @spec rest(t()) :: t()
-  def rest(%{hang_after: :infinity} = liveness), do: liveness
-
-  def rest(%{hang_after: hang_after} = liveness) do
+  def rest(liveness) do
     if liveness.timer, do: Process.cancel_timer(liveness.timer)
-    %{liveness | id: nil, timer: Process.send_after(self(), :probe, max(div(hang_after, 2), 1))}
+    %{liveness | id: nil, timer: Process.send_after(self(), :probe, max(div(patience(liveness), 2), 1))}
   end
 
   @doc "Pings the worker, and has the calling process be sent `{:hung, id}` where it does not answer."
   @spec probe(t(), Flow.t()) :: {t(), Flow.t()}
-  def probe(%{hang_after: hang_after} = liveness, flow) do
+  def probe(liveness, flow) do
     # A worker that never ends what it was told to cancel is not to keep the credits for ever.
-    {id, flow} = flow |> Flow.forget_given_up(hang_after) |> Flow.ping()
+    ping(liveness, Flow.forget_given_up(flow, patience(liveness)))
+  end
+
+  defp ping(%{hang_after: :infinity} = liveness, flow), do: {rest(liveness), flow}
+
+  defp ping(%{hang_after: hang_after} = liveness, flow) do
+    {id, flow} = Flow.ping(flow)
     {%{liveness | id: id, timer: Process.send_after(self(), {:hung, id}, hang_after)}, flow}
   end
+
+  defp patience(%{hang_after: :infinity}), do: @forget_ms
+  defp patience(%{hang_after: hang_after}), do: hang_after
 
   @doc "What became of a worker that does not answer."
   @spec hung(t()) :: Error.t()

@@ -19,16 +19,14 @@ defmodule PortWorker.Options do
     backoff_max: 30_000
   ]
 
-  # What `PortWorker.child_spec/1` adds.
-  @internal [backoff: nil]
-
   @stderr [:inherit, :emergency, :alert, :critical, :error, :warning, :notice, :info, :debug]
 
   # Those that may be 0.
   @times [:drain_timeout, :kill_after, :backoff_min, :backoff_max]
 
   @enforce_keys Keyword.keys(@defaults)
-  defstruct @defaults ++ @internal
+  # `PortWorker.child_spec/1` adds the back-off.
+  defstruct @defaults ++ [backoff: nil]
 
   @type t :: %__MODULE__{
           command: Path.t(),
@@ -63,7 +61,7 @@ defmodule PortWorker.Options do
   end
 
   defp known!(options) do
-    case Keyword.keys(options) -- Keyword.keys(@defaults ++ @internal) do
+    case Keyword.keys(options) -- Keyword.keys(@defaults) do
       [] -> options
       [key | _] -> fail!("unknown option #{inspect(key)}, expected one of: #{names()}")
     end
@@ -80,7 +78,7 @@ defmodule PortWorker.Options do
   end
 
   defp valid?(:command, value), do: is_binary(value) and value != "" and System.find_executable(value) != nil
-  defp valid?(:args, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
+  defp valid?(:args, value), do: is_list(value) and Enum.all?(value, &argument?/1)
   defp valid?(:env, value), do: (is_list(value) or is_map(value)) and Enum.all?(value, &variable?/1)
   defp valid?(:cd, value), do: is_nil(value) or (is_binary(value) and File.dir?(value))
   defp valid?(:stderr, value), do: value in @stderr
@@ -88,21 +86,25 @@ defmodule PortWorker.Options do
   defp valid?(:name, {:global, _name}), do: true
   defp valid?(:name, {:via, module, _name}), do: is_atom(module)
   defp valid?(:name, value), do: is_atom(value)
-  defp valid?(:backoff, value), do: is_reference(value) or is_nil(value)
   defp valid?(:hang_after, :infinity), do: true
   defp valid?(key, value) when key in @times or key == :max_queue, do: is_integer(value) and value >= 0
   defp valid?(_count, value), do: is_integer(value) and value > 0
 
-  defp variable?({name, value}), do: is_binary(name) and (is_binary(value) or is_nil(value))
+  # What the operating system ends at a NUL, it would cut silently.
+  defp argument?(value), do: is_binary(value) and not String.contains?(value, <<0>>)
+
+  defp variable?({name, value}), do: name?(name) and (is_nil(value) or text?(value))
   defp variable?(_other), do: false
 
+  defp name?(name), do: text?(name) and name != "" and not String.contains?(name, "=")
+  defp text?(value), do: argument?(value) and String.valid?(value)
+
   defp expected(:command), do: "the path of an executable (or PORT_WORKER_BIN to hold one)"
-  defp expected(:args), do: "a list of strings"
-  defp expected(:env), do: "a map or list of names to strings, or to nil to unset one"
+  defp expected(:args), do: "a list of strings without NUL"
+  defp expected(:env), do: "a map or list of names to strings, in UTF-8 without NUL, or to nil to unset one"
   defp expected(:cd), do: "a folder that exists"
   defp expected(:stderr), do: ":inherit or a level of Logger"
   defp expected(:name), do: "an atom, {:global, term} or {:via, module, term}"
-  defp expected(:backoff), do: "what PortWorker.child_spec/1 made"
   defp expected(:hang_after), do: "a positive integer (milliseconds) or :infinity"
   defp expected(:max_queue), do: "a non-negative integer"
   defp expected(key) when key in @times, do: "a non-negative integer (milliseconds)"

@@ -35,7 +35,8 @@ defmodule PortWorker.Pool do
   | `PortWorker.stop/1` | all workers. Under a supervisor, terminate the child instead |
   | `PortWorker.status/2`, `PortWorker.ping/2` | of one worker, the least busy; `workers/1` has the pid of each |
 
-  A name is known on the node of the pool. On other nodes, have a `PortWorker.Lease`, or call by `:erpc`.
+  A name is known on the node of the pool. On other nodes, have a `PortWorker.Lease` or a `PortWorker.Fleet`, or
+  call by `:erpc`.
   """
 
   use Supervisor
@@ -43,7 +44,7 @@ defmodule PortWorker.Pool do
   @behaviour PortWorker.Route
 
   alias PortWorker.{Call, Deadline, Error, Route}
-  alias PortWorker.Pool.{Keeper, Options, Roll, Table}
+  alias PortWorker.Pool.{Dispatch, Keeper, Options, Roll, Table}
 
   @typedoc "What `workers/1` tells of one worker; `worker` is its place, from 1 on."
   @type worker :: %{worker: pos_integer(), pid: pid(), state: Table.state(), in_flight: non_neg_integer()}
@@ -105,12 +106,16 @@ defmodule PortWorker.Pool do
   def restart(pool, timeout \\ 60_000) do
     table = Route.fetch!(pool, __MODULE__)
     Deadline.check!(timeout)
-    work = fn -> exit({:shutdown, alone(table, :rolling, fn -> Roll.restart(table, timeout) end)}) end
+
+    work = fn ->
+      exit({:shutdown, Dispatch.alone(table, :rolling, fn -> Roll.restart(table, timeout) end)})
+    end
+
     {pid, monitor} = spawn_monitor(work)
 
     receive do
       {:DOWN, ^monitor, :process, ^pid, {:shutdown, result}} -> result
-      {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, ended(pool)}
+      {:DOWN, ^monitor, :process, ^pid, _reason} -> {:error, Keeper.ended(pool)}
     end
   end
 
@@ -118,20 +123,22 @@ defmodule PortWorker.Pool do
 
   @doc false
   @impl Route
-  def run(table, %Call{op: :retrain} = call), do: alone(table, :training, fn -> balance(table, call) end)
+  def run(table, %Call{op: :retrain} = call),
+    do: Dispatch.alone(table, :training, fn -> Dispatch.balance(table, call) end)
 
   def run(table, %Call{op: op} = call) when op in [:activate, :rollback],
-    do: alone(table, :rolling, fn -> Roll.switch(table, call) end)
+    do: Dispatch.alone(table, :rolling, fn -> Roll.switch(table, call) end)
 
   def run(table, %Call{op: :drain} = call), do: Roll.drain(table, call)
-  def run(table, call), do: balance(table, call)
+  def run(table, call), do: Dispatch.balance(table, call)
 
   @doc false
   @impl Route
-  def cancel(table, ref) do
-    for {_slot, pid, _state} <- Table.workers(table), do: PortWorker.cancel(pid, ref)
-    :ok
-  end
+  defdelegate cancel(table, ref), to: Dispatch
+
+  @doc false
+  @impl Route
+  defdelegate worker(table), to: Dispatch
 
   @doc false
   @impl Route
@@ -145,56 +152,6 @@ defmodule PortWorker.Pool do
   @impl Route
   def ready(table, timeout), do: Keeper.await(table, Enum.to_list(1..table.size), timeout)
 
-  @doc false
-  @impl Route
-  def worker(table) do
-    case Table.choose(table) do
-      {_slot, pid} -> {:ok, pid}
-      nil -> {:error, none(table)}
-    end
-  end
-
-  defp none(table), do: Error.new(:worker_down, "no worker of #{inspect(table.name)} runs")
-
-  defp balance(table, call) do
-    balance(table, call, Deadline.new(call.timeout), [], {:error, none(table)})
-  end
-
-  defp balance(table, call, until, tried, refusal) do
-    case Table.claim(table, tried) do
-      {:ok, {_ref, slot, pid} = claim} ->
-        with {:error, %Error{code: :draining}} = refusal <- run_claimed(table, claim, call) do
-          Keeper.found_draining(table, pid)
-          balance(table, %{call | timeout: Deadline.left(until)}, until, [slot | tried], refusal)
-        end
-
-      :none ->
-        refusal
-    end
-  end
-
-  defp run_claimed(table, {_ref, _slot, pid} = claim, call) do
-    Call.run(pid, call)
-  after
-    Table.release(table, claim)
-  end
-
-  defp alone(table, task, fun),
-    do: with(:taken <- Keeper.alone(table, task, fun), do: {:error, taken(task, table.name)})
-
-  defp taken(:training, pool) do
-    %Error{
-      code: :training_in_progress,
-      message: "a worker of #{inspect(pool)} is training already",
-      retryable?: true
-    }
-  end
-
-  defp taken(:rolling, pool) do
-    message = "the workers of #{inspect(pool)} are being switched or started anew already"
-    %Error{code: :swap_in_progress, message: message, retryable?: true}
-  end
-
   # The tree: the table belongs to the supervisor, and so does not end with the keeper.
   #
   #     PortWorker.Pool (MyApp.Recommender.Supervisor)
@@ -203,7 +160,7 @@ defmodule PortWorker.Pool do
 
   @impl Supervisor
   def init(options) do
-    table = Table.open(options.name, options.workers)
+    table = Table.open(options.name, options.workers, __MODULE__)
     restarts = Map.to_list(Map.take(options, [:max_restarts, :max_seconds]))
     workers = for slot <- 1..options.workers, do: worker_spec(options, slot)
 
@@ -236,9 +193,9 @@ defmodule PortWorker.Pool do
   end
 
   @doc false
-  @spec children(atom()) :: [{Table.slot(), pid()}]
-  def children(pool) do
-    for {slot, pid, _type, _modules} when is_pid(pid) <- Supervisor.which_children(workers_name(pool)),
+  @spec children(Table.t()) :: [{Table.slot(), pid()}]
+  def children(table) do
+    for {slot, pid, _type, _modules} when is_pid(pid) <- Supervisor.which_children(workers_name(table.name)),
         do: {slot, pid}
   catch
     # They are being started again; each will tell.
@@ -257,12 +214,8 @@ defmodule PortWorker.Pool do
       _started -> :ok
     end
   catch
-    :exit, _reason -> {:error, ended(pool)}
+    :exit, _reason -> {:error, Keeper.ended(pool)}
   end
-
-  @doc false
-  @spec ended(atom()) :: Error.t()
-  def ended(pool), do: Error.new(:worker_down, "the pool #{inspect(pool)} has ended")
 
   defp supervisor(name), do: Module.concat(name, Supervisor)
   defp workers_name(name), do: Module.concat(name, Workers)

@@ -12,8 +12,13 @@ defmodule PortWorker.Protocol do
   # The atoms that arguments take.
   @choices ~w(pairs columns cosine dot full incremental warm gated force never)a
 
-  # The most terms of one frame.
+  # What one frame may hold: SPEC.md, Limits.
   @max_terms 32_768
+  @max_depth 64
+  @max_map_pairs 1_024
+
+  # The largest term that is shown.
+  @shown_bytes 8_192
 
   @int64_min -0x8000_0000_0000_0000
   @int64_max 0x7FFF_FFFF_FFFF_FFFF
@@ -61,7 +66,7 @@ defmodule PortWorker.Protocol do
   """
   @spec encode_body(atom(), %{atom() => term()}) :: {:ok, body()} | {:error, Error.t()}
   def encode_body(op, args) do
-    case Enum.find(args, fn {_key, value} -> not portable?(value) end) do
+    case Enum.find(args, fn {key, value} -> not (is_atom(key) and portable?(value, @max_depth - 2)) end) do
       nil ->
         # The version and the tag of a tuple of two, whose elements become the third and fourth of the call.
         <<131, 104, 2, body::binary>> = :erlang.term_to_binary({op, args}, minor_version: 2)
@@ -72,7 +77,8 @@ defmodule PortWorker.Protocol do
     end
   end
 
-  # A worker cannot say whose call it was that had too many terms, so it is told here. A term is a byte at least.
+  # A worker cannot say whose call it was that had too many terms, or was too deep, so it is told here. A term is a byte
+  # at least.
   defp check_terms(body, _args) when byte_size(body) <= @max_terms, do: {:ok, body}
 
   defp check_terms(body, args) do
@@ -190,9 +196,26 @@ defmodule PortWorker.Protocol do
 
   @doc "The error for a frame that the protocol does not allow; `found` is shown, shortened."
   @spec malformed(String.t(), term()) :: {:error, Error.t()}
-  def malformed(expected, found) do
-    found = inspect(found, limit: 8, printable_limit: 120)
-    {:error, Error.new(:malformed_frame, "expected #{expected} from the worker, got: #{found}")}
+  def malformed(expected, found),
+    do: {:error, Error.new(:malformed_frame, "expected #{expected} from the worker, got: #{show(found, 8)}")}
+
+  @doc """
+  A worker's term for people to read; of a list or a map no more than `limit` elements.
+
+  It costs little, whatever the term: the digits of an integer as large as a frame would take hours.
+
+      iex> PortWorker.Protocol.show(%{version: "v1"}, 8)
+      ~s(%{version: "v1"})
+
+      iex> PortWorker.Protocol.show(Integer.pow(2, 80_000), 8)
+      "a term of 10008 bytes"
+  """
+  @spec show(term(), pos_integer()) :: String.t()
+  def show(term, limit) do
+    case :erlang.external_size(term) do
+      size when size > @shown_bytes and not is_binary(term) -> "a term of #{size} bytes"
+      _small_or_text -> inspect(term, limit: limit, printable_limit: 120, structs: false)
+    end
   end
 
   defp integer(value) when value in 0..255, do: <<97, value>>
@@ -228,28 +251,42 @@ defmodule PortWorker.Protocol do
 
   defp message(_other), do: nil
 
-  defp portable?(value) when is_integer(value), do: value in @int64_min..@int64_max
+  # levels: how many lists, tuples and maps may be around each other.
+  defp portable?(value, _levels) when is_integer(value), do: value in @int64_min..@int64_max
 
-  defp portable?(value) when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
+  defp portable?(value, _levels)
+       when is_binary(value) or is_float(value) or is_boolean(value) or is_nil(value),
+       do: true
+
+  defp portable?(choice, _levels) when choice in @choices, do: true
+  defp portable?(empty, _levels) when empty in [[], {}, %{}], do: true
+  defp portable?(_deeper, 0), do: false
+
+  defp portable?({kind, column}, _levels) when kind in [:int64, :float32, :uuid] and is_binary(column),
     do: true
 
-  defp portable?(choice) when choice in @choices, do: true
+  defp portable?(list, levels) when is_list(list), do: all_portable?(list, levels - 1)
 
-  defp portable?({kind, column}) when kind in [:int64, :float32, :uuid] and is_binary(column),
-    do: true
+  defp portable?(tuple, levels) when is_tuple(tuple),
+    do: tuple |> Tuple.to_list() |> all_portable?(levels - 1)
 
-  defp portable?([]), do: true
-  defp portable?([head | tail]) when is_list(tail), do: portable?(head) and portable?(tail)
-  defp portable?(value) when is_tuple(value), do: value |> Tuple.to_list() |> portable?()
+  defp portable?(map, levels) when is_map(map) and not is_struct(map) and map_size(map) <= @max_map_pairs,
+    do: Enum.all?(map, fn {key, value} -> is_binary(key) and portable?(value, levels - 1) end)
 
-  defp portable?(value) when is_map(value) and not is_struct(value),
-    do: Enum.all?(value, fn {key, item} -> is_binary(key) and portable?(item) end)
+  defp portable?(_other, _levels), do: false
 
-  defp portable?(_other), do: false
+  defp all_portable?([head | tail], levels), do: portable?(head, levels) and all_portable?(tail, levels)
+  defp all_portable?(tail, _levels), do: tail == []
+
+  defp not_portable(key, _value) when not is_atom(key) do
+    found = inspect(key, limit: 8, printable_limit: 120)
+    Error.new(:invalid_argument, "expected the name of each argument to be an atom, got: #{found}")
+  end
 
   defp not_portable(key, value) do
     expected =
-      "made of 64-bit integers, floats, strings, booleans, nil, columns, lists and maps with string keys"
+      "made of 64-bit integers, floats, strings, booleans, nil, columns, lists and maps with string keys " <>
+        "(of #{@max_map_pairs} pairs, and #{@max_depth - 2} levels, at most)"
 
     found = inspect(value, limit: 8, printable_limit: 120)
     Error.new(:invalid_argument, "expected argument #{inspect(key)} to be #{expected}, got: #{found}")

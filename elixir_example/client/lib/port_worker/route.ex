@@ -1,6 +1,6 @@
 defmodule PortWorker.Route do
   @moduledoc false
-  # Names that stand for more than one process. A pool or a lease owns a table of its name, as a `Registry` does, and the
+  # Names that stand for more than one process. A pool, a lease or a fleet owns a table of its name, as a `Registry` does, and the
   # table says which module makes the calls: the caller reads it, so no process is asked on the way. Every other name, and
   # every pid, is a worker's own.
 
@@ -94,7 +94,12 @@ defmodule PortWorker.Route do
 
   def find(_server), do: nil
 
-  @doc "The handle of a pool or a lease; raises where `name` is none."
+  @doc "What somebody is told who takes the process behind such a name for a worker, by its pid or from another node."
+  @spec no_worker(atom()) :: Error.t()
+  def no_worker(name),
+    do: Error.new(:worker_down, "#{inspect(name)} is no worker: it is called by its name, on its own node")
+
+  @doc "The handle of a pool, a lease or a fleet; raises where `name` is none."
   @spec fetch!(GenServer.server(), module()) :: handle()
   def fetch!(name, module) do
     case find(name) do

@@ -8,7 +8,8 @@ defmodule PortWorker.Stderr do
   #
   # Nobody ever waits to open the pipe, since this process holds both ends of it until the worker has opened it, and
   # knows that `cat` has when its own empty line comes back. The worker opens both ends, too: were this node killed then,
-  # it would boot, read the end of its input, and exit. `cat` ends with the last process that has the pipe for writing.
+  # it would boot, read the end of its input, and exit. It keeps the one for writing only, so that without `cat` whatever
+  # it started cannot wait for ever to write. `cat` ends with the last process that has the pipe for writing.
 
   require Logger
 
@@ -20,6 +21,11 @@ defmodule PortWorker.Stderr do
   @line_bytes 2_000
   @window_ms 1_000
   @lines 200
+  # How many lines may wait to be counted. A Port does not hold back its other end, so a worker that writes quicker than
+  # this node can count would fill its memory.
+  @flooded_queue 20_000
+  # How often the queue is looked at.
+  @look_lines 1_000
 
   @enforce_keys [:cat, :guard, :connection, :keeper, :path, :level, :about]
   defstruct @enforce_keys ++ [since: 0, lines: 0]
@@ -46,9 +52,11 @@ defmodule PortWorker.Stderr do
 
   @doc "The command that runs another one with its stderr in the pipe, as the same process."
   @spec command(Path.t(), Path.t(), [String.t()]) :: {Path.t(), [String.t()]}
-  def command(path, command, args), do: {"/bin/sh", ["-c", ~s(exec "$@" 2<>"$0"), path, command | args]}
+  def command(path, command, args),
+    do: {"/bin/sh", ["-c", ~s(exec "$@" 3<>"$0" 2>"$0" 3<&-), path, command | args]}
 
   defp open(connection, level, about) do
+    Process.flag(:message_queue_data, :off_heap)
     monitor = Process.monitor(connection)
     name = "port_worker-#{System.pid()}-#{System.unique_integer([:positive])}-#{:rand.uniform(1_000_000_000)}"
     path = Path.join(System.tmp_dir!(), name)
@@ -60,7 +68,9 @@ defmodule PortWorker.Stderr do
     receive do
       {^cat, {:data, {:eol, ""}}} -> :ok
     after
-      @open_ms -> exit(:stderr_cannot_be_read)
+      @open_ms ->
+        File.rm(path)
+        exit(:cat_does_not_start)
     end
 
     send(connection, {:stderr, self(), path})
@@ -122,7 +132,18 @@ defmodule PortWorker.Stderr do
 
   defp log(state, line, _now) do
     if state.lines < @lines, do: Logger.log(state.level, text(line), state.about)
+    if rem(state.lines, @look_lines) == 0, do: check_queue(state)
     %{state | lines: state.lines + 1}
+  end
+
+  # The connection then ends with its worker.
+  defp check_queue(state) do
+    {:message_queue_len, queue} = Process.info(self(), :message_queue_len)
+
+    if queue > @flooded_queue do
+      let_go(state)
+      exit({:flooded, queue})
+    end
   end
 
   defp tell_dropped(%{lines: lines} = state) when lines > @lines,

@@ -13,11 +13,17 @@ defmodule PortWorker.Telemetry do
   | `[:port_worker, :queue, :sent]` | `duration`: how long the call waited to be sent | `server`, `op` | the connection |
   | `[:port_worker, :queue, :overloaded]` | `in_flight`, `waiting` | `server`, `op` of the call that was refused | the connection |
   | `[:port_worker, :worker, :ready]` | `duration`: of the boot | `server`, `os_pid`, `worker` and `model`: as in its hello | the connection |
-  | `[:port_worker, :worker, :down]` | `duration`: since it was ready, or since its boot began | `server`, `os_pid`, `reason`: `:normal`, `:shutdown`, or a `PortWorker.Error` | the connection |
+  | `[:port_worker, :worker, :down]` | `duration`: since it was ready, or since its boot began | `server`, `os_pid`, `reason`: a `PortWorker.Error`, or what it was stopped with, as `:normal` or `:shutdown` | the connection |
   | `[:port_worker, :model, :activated]` | `system_time` | `server`, `model`: as in `PortWorker.status/2` | the connection |
+  | `[:port_worker, :lease, :ready]` | `duration`: since it was begun to place the worker | `server`: the lease, `fleet` or `nil`, `node` | the lease |
+  | `[:port_worker, :lease, :down]` | `duration`: since it was ready, or since it was begun to place it | `server`, `fleet`, `node`, `reason`: a `PortWorker.Error`, or what the other node says, as `:noconnection` | the lease |
+  | `[:port_worker, :fleet, :load]` | `leases`, those `ready`, calls `in_flight`, `utilisation`: 1.0 is all that the ready ones can have | `server`: the fleet | the fleet, five times a second |
+  | `[:port_worker, :fleet, :scaled]` | `leases`: from now on, `change`, `utilisation` | `server` | the fleet |
 
-  A call that does not wait has no event of the queue. A connection that is killed brutally emits nothing. Handlers of a
-  connection's events hold up every caller while they run: they are to be quick.
+  A call that does not wait has no event of the queue. A connection is where its worker is, so the events of one that a lease
+  has placed are emitted on the other node. A connection that is killed brutally emits nothing, nor does a lease that is
+  stopped. Handlers of a connection's events hold up every caller while they run, and those of a lease its next worker: they
+  are to be quick.
   """
 
   require Logger
@@ -25,14 +31,22 @@ defmodule PortWorker.Telemetry do
   # The library is there at run time, or is not.
   @compile {:no_warn_undefined, :telemetry}
 
-  @logged [[:port_worker, :worker, :ready], [:port_worker, :worker, :down], [:port_worker, :call, :exception]]
+  @logged [
+    [:port_worker, :worker, :ready],
+    [:port_worker, :worker, :down],
+    [:port_worker, :call, :exception],
+    [:port_worker, :lease, :ready],
+    [:port_worker, :fleet, :scaled]
+  ]
   @events @logged ++
             [
               [:port_worker, :call, :start],
               [:port_worker, :call, :stop],
               [:port_worker, :queue, :sent],
               [:port_worker, :queue, :overloaded],
-              [:port_worker, :model, :activated]
+              [:port_worker, :model, :activated],
+              [:port_worker, :lease, :down],
+              [:port_worker, :fleet, :load]
             ]
 
   @handler "port_worker-default-logger"
@@ -47,7 +61,8 @@ defmodule PortWorker.Telemetry do
   def events, do: @events
 
   @doc """
-  Logs boots and ends of workers, and what progress functions raise. What workers say themselves is logged without it.
+  Logs boots and ends of workers, what progress functions raise, and how fleets grow and shrink. What workers say themselves,
+  and that leases lose theirs, is logged without it.
 
   Returns `{:error, :no_telemetry}` where there is no `:telemetry`.
   """
@@ -83,6 +98,16 @@ defmodule PortWorker.Telemetry do
 
   def log([:port_worker, :call, :exception], _measured, about, _config) do
     Logger.error("#{about.op}: " <> Exception.format(about.kind, about.reason, about.stacktrace))
+  end
+
+  def log([:port_worker, :lease, :ready], %{duration: duration}, about, %{level: level}) do
+    Logger.log(level, "#{inspect(about.server)} has a worker on #{about.node} after #{ms(duration)} ms")
+  end
+
+  def log([:port_worker, :fleet, :scaled], measured, about, %{level: level}) do
+    used = round(100 * measured.utilisation)
+    change = "#{measured.leases - measured.change} to #{measured.leases}"
+    Logger.log(level, "#{inspect(about.server)} goes from #{change} leases, at #{used}% utilisation")
   end
 
   defp worker(about), do: "worker #{about.os_pid} of #{inspect(about.server)}"
@@ -155,6 +180,27 @@ defmodule PortWorker.Telemetry do
   @spec model_activated(GenServer.server(), map()) :: :ok
   def model_activated(server, model) do
     execute([:model, :activated], %{system_time: System.system_time()}, %{server: server, model: model})
+  end
+
+  @doc false
+  @spec lease_ready(map(), integer()) :: :ok
+  def lease_ready(about, since),
+    do: execute([:lease, :ready], %{duration: System.monotonic_time() - since}, about)
+
+  @doc false
+  @spec lease_down(map(), integer(), term()) :: :ok
+  def lease_down(about, since, reason) do
+    execute([:lease, :down], %{duration: System.monotonic_time() - since}, Map.put(about, :reason, reason))
+  end
+
+  @doc false
+  @spec fleet_load(atom(), map()) :: :ok
+  def fleet_load(fleet, measured), do: execute([:fleet, :load], measured, %{server: fleet})
+
+  @doc false
+  @spec fleet_scaled(atom(), non_neg_integer(), integer(), float()) :: :ok
+  def fleet_scaled(fleet, leases, change, utilisation) do
+    execute([:fleet, :scaled], %{leases: leases, change: change, utilisation: utilisation}, %{server: fleet})
   end
 
   defp execute(event, measurements, metadata) do

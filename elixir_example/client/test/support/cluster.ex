@@ -20,8 +20,8 @@ defmodule PortWorker.Cluster do
     :ok
   end
 
-  @doc "Starts a node with this one's code. It ends with this VM at the latest."
-  def start_node do
+  @doc "Starts a node with this one's code, for so many workers. It ends with this VM at the latest."
+  def start_node(workers \\ :infinity) do
     name = :"peer_#{System.pid()}_#{System.unique_integer([:positive])}"
 
     {:ok, peer, node} =
@@ -39,13 +39,13 @@ defmodule PortWorker.Cluster do
     {:ok, _} = :erpc.call(node, Application, :ensure_all_started, [:logger])
     :ok = :erpc.call(node, Logger, :configure, [[level: :critical]])
     # It is not to end with the process that the call makes over there.
-    :ok = :erpc.call(node, __MODULE__, :supervise, [])
+    :ok = :erpc.call(node, __MODULE__, :supervise, [workers])
     %{peer: peer, name: node, os_pid: :erpc.call(node, System, :pid, [])}
   end
 
   @doc false
-  def supervise do
-    {:ok, pid} = DynamicSupervisor.start_link(name: @supervisor)
+  def supervise(workers) do
+    {:ok, pid} = DynamicSupervisor.start_link(name: @supervisor, max_children: workers)
     Process.unlink(pid)
     :ok
   end

@@ -115,6 +115,9 @@ defmodule FakeWorker do
   defp recommend("late", id, _args, _port),
     do: Process.send_after(self(), {:later, {:ok, id, %{"late" => true}}}, 200)
 
+  defp recommend("late echo", id, args, _port),
+    do: Process.send_after(self(), {:later, {:ok, id, %{exclude: args[:exclude]}}}, 1_000)
+
   defp recommend("print", _id, _args, _port), do: print("a library prints this\n")
 
   defp recommend("event", id, _args, port) do

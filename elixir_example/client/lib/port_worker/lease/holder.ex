@@ -1,7 +1,7 @@
 defmodule PortWorker.Lease.Holder do
   @moduledoc false
   # The process that bears a lease's name: it has a worker placed, publishes where, and has another one placed when that
-  # one dies. No call goes through it.
+  # one dies or is lost. No call goes through it, but through the proxy that it starts for each.
   #
   # Placing is left to a process of its own, since it may last as long as a runner boots, and may be killed: FLAME kills
   # whoever it lends a runner to that is about to be found dead. What is placed announces itself. The first one is kept,
@@ -11,19 +11,20 @@ defmodule PortWorker.Lease.Holder do
 
   require Logger
 
-  alias PortWorker.{Error, Greeter, Route}
+  alias PortWorker.{Error, Greeter, Route, Telemetry}
   alias PortWorker.Calls.Entry
-  alias PortWorker.Lease.{Options, Tether}
+  alias PortWorker.Lease.{Options, Proxy, Tether}
+  alias PortWorker.Pool.Keeper
 
   @enforce_keys [:options]
-  defstruct [:options, :connection, :placer, :retry, failures: 0, ready?: false, waiting: %{}]
+  defstruct [:options, :connection, :proxy, :placer, :retry, :since, failures: 0, ready?: false, waiting: %{}]
 
   @spec start_link(Options.t()) :: GenServer.on_start()
   def start_link(options), do: GenServer.start_link(__MODULE__, options, name: options.name)
 
-  @doc "The connection as it was placed last, or why there is none. Asks no process."
-  @spec connection(atom()) :: {:ok, pid()} | {:error, Error.t()}
-  def connection(name) do
+  @doc "The connection as it was placed last, and its proxy on this node; or why there is none. Asks no process."
+  @spec placed(atom()) :: {:ok, %{connection: pid(), proxy: pid()}} | {:error, Error.t()}
+  def placed(name) do
     [{:placed, placed}] = :ets.lookup(name, :placed)
     placed
   rescue
@@ -58,7 +59,7 @@ defmodule PortWorker.Lease.Holder do
 
   def handle_info({:placed, tether, connection}, state) do
     state = keep(state, connection)
-    if connection != state.connection, do: send(tether, :let_go)
+    if connection == state.connection, do: Proxy.watch(state.proxy, tether), else: send(tether, :let_go)
     {:noreply, state}
   end
 
@@ -76,15 +77,20 @@ defmodule PortWorker.Lease.Holder do
 
   def handle_info({:ready, connection}, %{connection: connection} = state) do
     for {_ref, from} <- state.waiting, do: GenServer.reply(from, :ok)
-    {:noreply, %{state | ready?: true, failures: 0, waiting: %{}}}
+    Telemetry.lease_ready(about(state), state.since)
+    {:noreply, %{state | ready?: true, failures: 0, waiting: %{}, since: System.monotonic_time()}}
   end
 
-  def handle_info({:DOWN, _monitor, :process, connection, reason}, %{connection: connection} = state) do
+  # It has ended, or was lost: then it is stopped as soon as it can be heard of.
+  def handle_info({:EXIT, proxy, reason}, %{proxy: proxy, connection: connection} = state) do
+    reason = with {:shutdown, reason} <- reason, do: reason
+
     Logger.warning(
-      "the worker of #{inspect(state.options.name)} on #{node(connection)} is gone: #{inspect(reason)}"
+      "the worker of #{inspect(state.options.name)} on #{node(connection)} is gone: #{describe(reason)}"
     )
 
-    state = %{state | connection: nil}
+    Telemetry.lease_down(about(state), state.since, reason)
+    state = %{state | connection: nil, proxy: nil}
     {:noreply, if(state.ready?, do: place(%{state | ready?: false}), else: retry(state, reason))}
   end
 
@@ -105,11 +111,12 @@ defmodule PortWorker.Lease.Holder do
     {:noreply, %{state | waiting: Map.put(state.waiting, ref, from)}}
   end
 
-  # Somebody on another node who takes a lease for a worker is to be told, rather than to wait.
+  def handle_call(_of_a_worker, _from, state),
+    do: {:reply, {:error, Route.no_worker(state.options.name)}, state}
+
   @impl true
   def handle_cast({:call, _owner, %Entry{reply_to: reply_to}}, state) do
-    message = "the lease #{inspect(state.options.name)} is called by its name, on its own node"
-    send(reply_to, {reply_to, :answer, {:error, Error.new(:worker_down, message)}})
+    send(reply_to, {reply_to, :answer, {:error, Route.no_worker(state.options.name)}})
     {:noreply, state}
   end
 
@@ -118,17 +125,18 @@ defmodule PortWorker.Lease.Holder do
   @impl true
   def terminate(_reason, %{connection: nil}), do: :ok
 
-  def terminate(_reason, %{connection: connection}) do
-    PortWorker.stop(connection)
+  # One that can't be heard of is not waited for: it stops when it hears that this process has ended.
+  def terminate(_reason, %{connection: connection, options: options}) do
+    GenServer.stop(connection, :normal, options.shutdown)
   catch
-    :exit, _gone -> :ok
+    :exit, _gone_or_late -> :ok
   end
 
   defp place(%{placer: nil, connection: nil, options: options} = state) do
     publish(options, none("no worker is placed yet: that takes a moment"))
     holder = self()
     {placer, _monitor} = Process.spawn(fn -> exit({:shutdown, place(options, holder)}) end, [:link, :monitor])
-    %{state | placer: placer}
+    %{state | placer: placer, since: System.monotonic_time()}
   end
 
   defp place(state), do: state
@@ -150,11 +158,12 @@ defmodule PortWorker.Lease.Holder do
   end
 
   defp keep(%{connection: nil, options: options} = state, connection) do
-    Process.monitor(connection)
-    Greeter.start(connection, {:ready, connection})
-    publish(options, {:ok, connection})
+    {:ok, proxy} = Proxy.start_link(connection, options.lost_after, options.max_queue)
+    Greeter.start(proxy, {:ready, connection})
+    publish(options, {:ok, %{connection: connection, proxy: proxy}})
+    with {fleet, slot} <- options.fleet, do: Keeper.started(fleet, slot, proxy)
     if state.retry, do: Process.cancel_timer(state.retry)
-    %{state | connection: connection, retry: nil}
+    %{state | connection: connection, proxy: proxy, retry: nil}
   end
 
   defp keep(state, _another), do: state
@@ -166,11 +175,16 @@ defmodule PortWorker.Lease.Holder do
     %{state | retry: Process.send_after(self(), :place, delay), failures: state.failures + 1}
   end
 
+  defp about(%{options: options, connection: connection}) do
+    fleet = with {fleet, _slot} <- options.fleet, do: fleet
+    %{server: options.name, fleet: fleet, node: node(connection)}
+  end
+
   defp publish(options, placed), do: :ets.insert(options.name, {:placed, placed})
   defp none(message), do: {:error, Error.new(:worker_down, message)}
 
   defp not_ready(state) do
-    with {:ok, _connection} <- connection(state.options.name),
+    with {:ok, _placed} <- placed(state.options.name),
          do: {:error, Error.new(:deadline_exceeded, "the worker is placed, and is not ready yet")}
   end
 

@@ -1,6 +1,6 @@
 defmodule PortWorker.Pool.Keeper do
   @moduledoc false
-  # The process that bears a pool's name: it follows what becomes of the workers, and publishes that in the pool's table.
+  # The process that bears the name of a pool or a fleet: it follows what becomes of the workers, and publishes that in the pool's table.
   # No call goes through it. If it ends, the pool goes on with what was published last, and the next one looks anew.
   #
   #     started --> booting --ready--> ready --drain--> draining
@@ -8,7 +8,7 @@ defmodule PortWorker.Pool.Keeper do
 
   use GenServer
 
-  alias PortWorker.{Error, Greeter, Pool}
+  alias PortWorker.{Error, Greeter, Route}
   alias PortWorker.Calls.Entry
   alias PortWorker.Pool.Table
 
@@ -36,9 +36,13 @@ defmodule PortWorker.Pool.Keeper do
   @spec set_aside(Table.t(), pid()) :: :ok | {:error, Error.t()}
   def set_aside(table, pid), do: ask(table, {:draining, pid})
 
-  @doc "Waits until the workers of all these places are ready."
-  @spec await(Table.t(), [Table.slot()], timeout()) :: :ok | {:error, Error.t()}
-  def await(table, slots, timeout), do: ask(table, {:await, slots, timeout})
+  @doc "As `set_aside/2`, unless one of the workers trains: it may be this one."
+  @spec retire(Table.t(), pid()) :: :ok | :taken | {:error, Error.t()}
+  def retire(table, pid), do: ask(table, {:retire, pid})
+
+  @doc "Waits until the workers of all these places are ready, or so many of any."
+  @spec await(Table.t(), [Table.slot()] | pos_integer(), timeout()) :: :ok | {:error, Error.t()}
+  def await(table, wanted, timeout), do: ask(table, {:await, wanted, timeout})
 
   @doc "Does what a pool does one at a time, or nothing if somebody else does."
   @spec alone(Table.t(), task(), (() -> result)) :: result | :taken | {:error, Error.t()} when result: var
@@ -55,14 +59,19 @@ defmodule PortWorker.Pool.Keeper do
   defp ask(table, request) do
     GenServer.call(table.name, request, :infinity)
   catch
-    :exit, _reason -> {:error, Pool.ended(table.name)}
+    :exit, _reason -> {:error, ended(table.name)}
   end
+
+  @doc "What is told where there is no such process."
+  @spec ended(atom()) :: Error.t()
+  def ended(name), do: Error.new(:worker_down, "#{inspect(name)} has ended")
 
   @impl true
   def init(table) do
     Process.send_after(self(), :sweep, @sweep_ms)
     # Here rather than later, so that a pool can be called as soon as it is started.
-    {:ok, table.name |> Pool.children() |> Enum.reduce(%__MODULE__{table: table}, &add(&2, &1)) |> publish()}
+    {:ok,
+     table |> table.module.children() |> Enum.reduce(%__MODULE__{table: table}, &add(&2, &1)) |> publish()}
   end
 
   @impl true
@@ -70,10 +79,8 @@ defmodule PortWorker.Pool.Keeper do
   def handle_cast({:draining, pid}, state), do: {:noreply, move(state, pid, :draining)}
   def handle_cast({:unlock, task, owner}, state), do: {:noreply, unlock(state, task, owner)}
 
-  # Somebody on another node who takes a pool for a worker is to be told, rather than to wait.
   def handle_cast({:call, _owner, %Entry{reply_to: reply_to}}, state) do
-    message = "the pool #{inspect(state.table.name)} is called by its name, on its own node"
-    send(reply_to, {reply_to, :answer, {:error, Error.new(:worker_down, message)}})
+    send(reply_to, {reply_to, :answer, {:error, Route.no_worker(state.table.name)}})
     {:noreply, state}
   end
 
@@ -82,16 +89,24 @@ defmodule PortWorker.Pool.Keeper do
   @impl true
   def handle_call({:draining, pid}, _from, state), do: {:reply, :ok, move(state, pid, :draining)}
 
-  def handle_call({:await, slots, timeout}, from, state) do
+  def handle_call({:retire, _pid}, _from, state) when is_map_key(state.locks, :training),
+    do: {:reply, :taken, state}
+
+  def handle_call({:retire, pid}, _from, state), do: {:reply, :ok, move(state, pid, :draining)}
+
+  def handle_call({:await, wanted, timeout}, from, state) do
     ref = make_ref()
     if timeout != :infinity, do: Process.send_after(self(), {:give_up, ref}, timeout)
-    {:noreply, tell_waiting(%{state | waiting: Map.put(state.waiting, ref, {from, slots})})}
+    {:noreply, tell_waiting(%{state | waiting: Map.put(state.waiting, ref, {from, wanted})})}
   end
 
   def handle_call({:lock, task}, _from, state) when is_map_key(state.locks, task), do: {:reply, :taken, state}
 
   def handle_call({:lock, task}, {owner, _tag}, state),
     do: {:reply, :ok, %{state | locks: Map.put(state.locks, task, {owner, Process.monitor(owner)})}}
+
+  def handle_call(_of_a_worker, _from, state),
+    do: {:reply, {:error, Route.no_worker(state.table.name)}, state}
 
   @impl true
   def handle_info({:DOWN, _monitor, :process, pid, _reason}, state) do
@@ -113,7 +128,7 @@ defmodule PortWorker.Pool.Keeper do
 
   def handle_info({:give_up, ref}, state) do
     {waiting, others} = Map.pop(state.waiting, ref)
-    with {from, slots} <- waiting, do: GenServer.reply(from, {:error, not_ready(state, slots)})
+    with {from, wanted} <- waiting, do: GenServer.reply(from, {:error, not_ready(state, wanted)})
     {:noreply, %{state | waiting: others}}
   end
 
@@ -152,19 +167,28 @@ defmodule PortWorker.Pool.Keeper do
   end
 
   defp tell_waiting(state) do
-    {told, waiting} =
-      Enum.split_with(state.waiting, fn {_ref, {_from, slots}} -> unready(state, slots) == [] end)
+    {told, waiting} = Enum.split_with(state.waiting, fn {_ref, {_from, wanted}} -> ready?(state, wanted) end)
 
-    for {_ref, {from, _slots}} <- told, do: GenServer.reply(from, :ok)
+    for {_ref, {from, _wanted}} <- told, do: GenServer.reply(from, :ok)
     %{state | waiting: Map.new(waiting)}
   end
 
+  defp ready?(state, count) when is_integer(count), do: ready(state) >= count
+  defp ready?(state, slots), do: unready(state, slots) == []
+
+  defp ready(state), do: Enum.count(state.workers, &match?({_slot, {_pid, :ready}}, &1))
   defp unready(state, slots), do: Enum.reject(slots, &match?(%{^&1 => {_pid, :ready}}, state.workers))
 
-  defp not_ready(state, slots) do
-    which = state |> unready(slots) |> Enum.join(", ")
-    Error.new(:deadline_exceeded, "of #{inspect(state.table.name)} these workers are not ready yet: #{which}")
+  defp not_ready(state, wanted) do
+    message = "of #{inspect(state.table.name)} #{describe(state, wanted)}"
+    Error.new(:deadline_exceeded, message)
   end
+
+  defp describe(state, count) when is_integer(count),
+    do: "#{ready(state)} workers are ready, expected #{count}"
+
+  defp describe(state, slots),
+    do: "these workers are not ready yet: #{state |> unready(slots) |> Enum.join(", ")}"
 
   defp unlock(state, task, owner) do
     case state.locks do

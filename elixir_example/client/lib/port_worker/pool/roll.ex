@@ -3,7 +3,7 @@ defmodule PortWorker.Pool.Roll do
   # What is done to the workers of a pool one after the other, so that all but one of them answer at any time.
 
   alias PortWorker.{Call, Deadline, Error, Pool}
-  alias PortWorker.Pool.{Keeper, Table}
+  alias PortWorker.Pool.{Dispatch, Keeper, Table}
 
   @again_ms 100
 
@@ -15,7 +15,12 @@ defmodule PortWorker.Pool.Roll do
   @spec switch(Table.t(), Call.t()) :: {:ok, term()} | {:error, Error.t()}
   def switch(table, call) do
     until = Deadline.new(call.timeout)
-    Enum.reduce_while(by_slot(table), none(table), &switch_one(&1, &2, call, until))
+    Enum.reduce_while(ready_first(table), none(table), &switch_one(&1, &2, call, until))
+  end
+
+  # So that none waits for one that boots.
+  defp ready_first(table) do
+    table |> Table.workers() |> Enum.sort_by(fn {slot, _pid, state} -> {state != :ready, slot} end)
   end
 
   # Nothing was switched yet: this worker is the first, or takes the place of one that could not be asked.
@@ -94,13 +99,9 @@ defmodule PortWorker.Pool.Roll do
   @doc "Drains all workers at once: the pool then takes no more."
   @spec drain(Table.t(), Call.t()) :: {:ok, %{completed: non_neg_integer()}} | {:error, Error.t()}
   def drain(table, call) do
-    workers = by_slot(table)
+    workers = Table.workers(table)
     Enum.each(workers, fn {_slot, pid, _state} -> Keeper.set_aside(table, pid) end)
-
-    workers
-    |> Enum.map(fn {_slot, pid, _state} -> Task.async(fn -> Call.run(pid, call) end) end)
-    |> Task.await_many(:infinity)
-    |> Enum.reduce({:ok, %{completed: 0}}, &sum/2)
+    workers |> each(call) |> Enum.reduce({:ok, %{completed: 0}}, &sum/2)
   end
 
   defp sum({:ok, %{completed: more}}, {:ok, %{completed: sum}}), do: {:ok, %{completed: sum + more}}
@@ -109,6 +110,43 @@ defmodule PortWorker.Pool.Roll do
   defp sum({:error, %Error{code: :worker_down}}, sum), do: sum
   defp sum({:error, _error} = error, _sum), do: error
 
-  defp by_slot(table), do: table |> Table.workers() |> Enum.sort()
-  defp none(table), do: {:error, Error.new(:worker_down, "no worker of #{inspect(table.name)} runs")}
+  @doc """
+  Tells all workers that are ready, at once: what each keeps for itself. Answers what one of them does.
+
+  One that dies or drains meanwhile has nothing more to keep.
+  """
+  @spec tell(Table.t(), Call.t()) :: {:ok, term()} | {:error, Error.t()}
+  def tell(table, call) do
+    case for({_slot, _pid, :ready} = worker <- Table.workers(table), do: worker) do
+      [] ->
+        Dispatch.balance(table, call)
+
+      workers ->
+        answers = each(workers, call)
+        Enum.find(answers, &failed?/1) || Enum.find(answers, none(table), &match?({:ok, _}, &1))
+    end
+  end
+
+  defp failed?({:error, %Error{code: code}}), do: code not in [:worker_down, :draining]
+  defp failed?({:ok, _told}), do: false
+
+  # Each by a process of its own, which is no link of the caller's; the calls end with the caller all the same.
+  defp each(workers, call) do
+    call = %{call | owner: call.owner || self()}
+
+    workers
+    |> Enum.map(fn {_slot, pid, _state} -> spawn_monitor(fn -> exit({:shutdown, Call.run(pid, call)}) end) end)
+    |> Enum.map(fn {pid, monitor} ->
+      receive do
+        {:DOWN, ^monitor, :process, ^pid, {:shutdown, answer}} ->
+          answer
+
+        # Somebody has killed it.
+        {:DOWN, ^monitor, :process, ^pid, _reason} ->
+          {:error, Error.new(:cancelled, "the call's process has ended")}
+      end
+    end)
+  end
+
+  defp none(table), do: {:error, Dispatch.none(table)}
 end

@@ -1,12 +1,12 @@
 defmodule PortWorker.Pool.Table do
   @moduledoc false
-  # What a caller needs to know of a pool: its workers, and how many calls each has. Read and counted by the callers
+  # What a caller needs to know of a pool or a fleet: its workers, and how many calls each has. Read and counted by the callers
   # themselves. A call is counted by a claim, which whoever removes it uncounts: its caller, or for one that was killed
   # the next `sweep/1`. So a count neither leaks nor is given back twice.
 
   alias PortWorker.Route
 
-  @enforce_keys [:name, :size, :counts, :claims]
+  @enforce_keys [:name, :module, :size, :counts, :claims]
   defstruct @enforce_keys
 
   @type slot :: pos_integer()
@@ -15,17 +15,23 @@ defmodule PortWorker.Pool.Table do
   @type claim :: {reference(), slot(), pid()}
   @type t :: %__MODULE__{
           name: atom(),
+          module: module(),
           size: pos_integer(),
           counts: :counters.counters_ref(),
           claims: :ets.tid()
         }
 
-  @doc "Opens the table of a pool that has `size` places. It lives as long as the calling process."
-  @spec open(atom(), pos_integer()) :: t()
-  def open(name, size) do
+  @doc """
+  Opens the table of what has `size` places for workers, and of which `module` makes the calls.
+
+  It lives as long as the calling process.
+  """
+  @spec open(atom(), pos_integer(), module()) :: t()
+  def open(name, size, module) do
     claims = :ets.new(__MODULE__, [:public, write_concurrency: true])
-    table = %__MODULE__{name: name, size: size, counts: :counters.new(size, []), claims: claims}
-    Route.open(name, PortWorker.Pool, table)
+    counts = :counters.new(size, [])
+    table = %__MODULE__{name: name, module: module, size: size, counts: counts, claims: claims}
+    Route.open(name, module, table)
     publish(table, [])
     table
   end
