@@ -10,6 +10,6 @@ from hypothesis import settings
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-# A shell has what it runs in the background ignore interrupts, and so would every program that a test starts and interrupts.
+# A shell has what it runs in the background ignore interrupts, and so would every program that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
