@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,6 +78,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 def main() -> int:
     """Exit status 0; that of mix where it fails; 1 where something is missing."""
     asked = arguments(sys.argv[1:])
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         if missing := lacking():
             raise CannotRunError(missing)
@@ -87,6 +89,11 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """Leave by the same way as otherwise: database, server and folder go."""
+    raise SystemExit(128 + number)
 
 
 def lacking() -> str:
