@@ -35,20 +35,6 @@ defmodule Sekai.RecommendationsTest do
     :ok = Serving.refresh()
   end
 
-  defp store(user, items) do
-    scores = for {_item, index} <- Enum.with_index(items), do: 9.0 - index
-
-    row = %{
-      user_id: user.id,
-      item_ids: Enum.map(items, & &1.id),
-      scores: scores,
-      source: "model",
-      model_version: "v0"
-    }
-
-    {:ok, 1} = Recommendations.store([row])
-  end
-
   describe "from a worker" do
     test "are its items in its order, with their scores", %{user: user, script: script} do
       [one, two] = [item(), item(%{kind: "prop"})]
@@ -141,7 +127,7 @@ defmodule Sekai.RecommendationsTest do
     test "are those that were stored, where they are", %{user: user, script: script} do
       popular(item(), 2)
       stored = for _ <- 1..3, do: item()
-      store(user, stored)
+      stored_list(user, stored)
       answer(script, %{recommend: {:error, :no_model}})
 
       assert {:ok, %{source: :stored, model: "v0", fallback: %Error{code: :no_model}} = answer} = for_user(user)
@@ -177,7 +163,7 @@ defmodule Sekai.RecommendationsTest do
       [private, public] = [item(), item()]
       popular(private, 3)
       popular(public, 2)
-      store(user, [private, public])
+      stored_list(user, [private, public])
       :ok = Content.set_public(private, false)
 
       assert {:ok, %{source: :stored} = answer} = for_user(user)
@@ -194,7 +180,7 @@ defmodule Sekai.RecommendationsTest do
       answer(script, %{recommend: {:error, :no_model}})
       maps = for _ <- 1..30, do: item()
       prop = item(%{kind: "prop"})
-      store(user, maps ++ [prop])
+      stored_list(user, maps ++ [prop])
       assert {:ok, answer} = for_user(user, kinds: ["prop"])
       assert ids(answer) == [prop.id]
       assert {:ok, answer} = for_user(user, n: 2, exclude: [maps |> hd() |> Map.get(:id) |> String.upcase()])
@@ -202,7 +188,7 @@ defmodule Sekai.RecommendationsTest do
     end
 
     test "are none where the caller takes none", %{user: user, script: script} do
-      store(user, [item()])
+      stored_list(user, [item()])
       answer(script, %{recommend: {:error, :no_model}})
       assert {:error, %Error{code: :no_model}} = for_user(user, fallback: false)
     end
@@ -211,7 +197,7 @@ defmodule Sekai.RecommendationsTest do
       user: user,
       script: script
     } do
-      store(user, [item()])
+      stored_list(user, [item()])
 
       for code <- [:invalid_argument, :unsupported_option, :overloaded] do
         answer(script, %{recommend: {:error, code}})
@@ -258,8 +244,8 @@ defmodule Sekai.RecommendationsTest do
   describe "stored lists" do
     test "are in place of those before", %{user: user} do
       [one, two] = [item(), item()]
-      store(user, [one])
-      store(user, [two, one])
+      stored_list(user, [one])
+      stored_list(user, [two, one])
       assert %{item_ids: ids, scores: [9.0, 8.0], model_version: "v0"} = Repo.get!(Recommendation, user.id)
       assert ids == [two.id, one.id]
       assert Recommendations.count("v0") == 1

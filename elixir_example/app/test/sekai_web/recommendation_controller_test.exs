@@ -3,7 +3,7 @@ defmodule SekaiWeb.RecommendationControllerTest do
 
   import Sekai.ScriptedWorker, only: [answer: 2, calls: 1, found: 1, found: 2]
 
-  alias Sekai.{Content, Recommendations, ScriptedWorker}
+  alias Sekai.{Content, ScriptedWorker}
   alias Sekai.Models.Serving
   alias Sekai.Recommendations.Popular
 
@@ -30,20 +30,6 @@ defmodule SekaiWeb.RecommendationControllerTest do
   defp popular(item, users) do
     for _ <- 1..users, do: interaction(user(), item)
     :ok = Popular.refresh()
-  end
-
-  defp store(user, items) do
-    scores = for _ <- items, do: 1.0
-
-    row = %{
-      user_id: user.id,
-      item_ids: Enum.map(items, & &1.id),
-      scores: scores,
-      source: "model",
-      model_version: "v0"
-    }
-
-    {:ok, 1} = Recommendations.store([row])
   end
 
   describe "a user's recommendations" do
@@ -95,7 +81,7 @@ defmodule SekaiWeb.RecommendationControllerTest do
       :ok = Content.set_public(public, true)
       answer(script, %{recommend: {:error, :no_model}})
       popular(public, 2)
-      store(user, [private, public])
+      stored_list(user, [private, public])
       :ok = Content.set_public(public, false)
       assert %{"items" => [], "source" => "popular"} = conn |> ask(user) |> described(200)
       assert %{"items" => [], "source" => "popular"} = conn |> ask(user()) |> described(200)
@@ -152,7 +138,7 @@ defmodule SekaiWeb.RecommendationControllerTest do
 
     test "that is past has nothing done any more", %{user: user, script: script} do
       answer(script, %{recommend: found([])})
-      store(user, [item()])
+      stored_list(user, [item()])
       waited = System.convert_time_unit(300, :millisecond, :native)
 
       conn =
@@ -201,7 +187,7 @@ defmodule SekaiWeb.RecommendationControllerTest do
 
     test "is a list that says why, where one will do", %{conn: conn, user: user, script: script} do
       item = item()
-      store(user, [item])
+      stored_list(user, [item])
       answer(script, %{recommend: {:error, :no_model}})
       answer = conn |> ask(user) |> described(200)
 
@@ -216,7 +202,7 @@ defmodule SekaiWeb.RecommendationControllerTest do
     end
 
     test "for having too much to do is 503, to be asked again later", %{conn: conn, user: user, script: script} do
-      store(user, [item()])
+      stored_list(user, [item()])
       answer(script, %{recommend: {:error, :overloaded}})
       conn = ask(conn, user, %{timeout_ms: 20_000, fallback: true})
       assert %{"code" => "overloaded"} = error(conn, 503)

@@ -1,7 +1,7 @@
 defmodule Sekai.Fixtures do
   @moduledoc "Users, items and interactions for tests."
 
-  alias Sekai.{Accounts, Content, Interactions}
+  alias Sekai.{Accounts, Content, Interactions, Recommendations}
 
   @spec user(map()) :: Accounts.User.t()
   def user(attributes \\ %{}) do
@@ -37,5 +37,20 @@ defmodule Sekai.Fixtures do
 
     {:ok, %{accepted: 1}} = Interactions.record([given])
     given
+  end
+
+  @doc "What the batch job has stored for a user: these items, the first one best, from the version `v0`."
+  @spec stored_list(Accounts.User.t(), [Content.Item.t()]) :: :ok
+  def stored_list(user, items) do
+    row = %{
+      user_id: user.id,
+      item_ids: Enum.map(items, & &1.id),
+      scores: for({_item, index} <- Enum.with_index(items), do: 9.0 - index),
+      source: "model",
+      model_version: "v0"
+    }
+
+    {:ok, 1} = Recommendations.store([row])
+    :ok
   end
 end
